@@ -1,0 +1,65 @@
+// Both gradients of a general convolution are general convolutions again: the input's has stride and input dilation
+// exchanged and the kernel flipped, the weight's has batch and channels exchanged and stride and kernel dilation
+// exchanged (XLA's general convolution; Dumoulin and Visin, "A guide to convolution arithmetic", 2016).
+
+import { build, type ConvAttributes, type Node, paddedLength } from "../graph/index.ts";
+
+const spatialAxes = (rank: number): number[] => Array.from({ length: rank - 2 }, (_, i) => i + 2);
+
+/** Exchanges the first two axes. */
+const exchange = (x: Node): Node => build.permute(x, [1, 0, ...spatialAxes(x.shape.length)]);
+
+/** The gradient of the input: `gradient` [N, O, ...] to [N, C, ...]. */
+export function inputGradientOfConv(x: Node, weight: Node, attributes: ConvAttributes, gradient: Node): Node {
+  const { stride, low, inputDilation, kernelDilation, groups } = attributes;
+  const rank = x.shape.length;
+  const [outputs, inputsPerGroup, ...kernel] = weight.shape;
+  const outputsPerGroup = outputs / groups;
+  const flipped = build.flip(weight, spatialAxes(rank));
+  const split = build.reshape(flipped, [groups, outputsPerGroup, inputsPerGroup, ...kernel]);
+  const swapped = build.permute(split, [0, 2, 1, ...kernel.map((_, i) => i + 3)]);
+  const transposed = build.reshape(swapped, [groups * inputsPerGroup, outputsPerGroup, ...kernel]);
+  const reach = kernel.map((size, i) => kernelDilation[i] * (size - 1));
+  const newLow = reach.map((amount, i) => amount - low[i]);
+  // As much on the other side as makes the result as long as the dilated input.
+  const newHigh = reach.map((amount, i) => {
+    const dilatedInput = paddedLength(x.shape[i + 2], 0, 0, inputDilation[i]);
+    const dilatedGradient = paddedLength(gradient.shape[i + 2], 0, 0, stride[i]);
+    return dilatedInput + amount - newLow[i] - dilatedGradient;
+  });
+  return build.conv(gradient, transposed, {
+    stride: inputDilation,
+    low: newLow,
+    high: newHigh,
+    inputDilation: stride,
+    kernelDilation,
+    groups,
+  });
+}
+
+/** The gradient of the weight: [O, C / groups, ...]. */
+export function weightGradientOfConv(x: Node, weight: Node, attributes: ConvAttributes, gradient: Node): Node {
+  const { stride, low, inputDilation, kernelDilation, groups } = attributes;
+  const [batch, channels, ...spatial] = x.shape;
+  const inputsPerGroup = channels / groups;
+  const kernel = weight.shape.slice(2);
+  // Groups become the groups of the exchanged convolution: [N, g c] -> [c, g N].
+  const split = build.reshape(x, [batch, groups, inputsPerGroup, ...spatial]);
+  const swapped = build.permute(split, [2, 1, 0, ...spatial.map((_, i) => i + 3)]);
+  const images = build.reshape(swapped, [inputsPerGroup, groups * batch, ...spatial]);
+  const kernels = exchange(gradient);
+  const newHigh = kernel.map((size, i) => {
+    const dilatedInput = paddedLength(spatial[i], 0, 0, inputDilation[i]);
+    const reach = stride[i] * (gradient.shape[i + 2] - 1);
+    return kernelDilation[i] * (size - 1) + reach + 1 - low[i] - dilatedInput;
+  });
+  const result = build.conv(images, kernels, {
+    stride: kernelDilation,
+    low,
+    high: newHigh,
+    inputDilation,
+    kernelDilation: stride,
+    groups,
+  });
+  return exchange(result);
+}

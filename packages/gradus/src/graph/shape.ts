@@ -1,0 +1,72 @@
+// Arithmetic on shapes: sizes, strides, axes and PyTorch's broadcasting.
+
+import { ArgumentError, ShapeError } from "./errors.ts";
+
+export type Shape = readonly number[];
+
+/** The number of elements of a shape. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+/** Row-major strides, in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** The axis counted from the front, for an axis that may count from the back. */
+export function normalizeAxis(operation: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -Math.max(rank, 1) || axis >= Math.max(rank, 1)) {
+    throw new ArgumentError(
+      operation,
+      `dimension ${axis} is out of range for a tensor of ${rank} dimensions`,
+      `Dimensions run from ${-Math.max(rank, 1)} to ${Math.max(rank, 1) - 1}.`,
+    );
+  }
+  return axis < 0 ? axis + Math.max(rank, 1) : axis;
+}
+
+/** Sorted unique axes; `undefined` means all of them. */
+export function normalizeAxes(operation: string, axes: number | readonly number[] | undefined, rank: number): number[] {
+  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
+  const list = (typeof axes === "number" ? [axes] : axes).map((axis) => normalizeAxis(operation, axis, rank));
+  const unique = [...new Set(list)].sort((a, b) => a - b);
+  if (unique.length !== list.length)
+    throw new ArgumentError(operation, `dimension ${list.join(", ")} appears more than once`);
+  return rank === 0 ? [] : unique;
+}
+
+/** The common shape of several shapes under PyTorch's broadcasting rules. */
+export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): number[] {
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  const result = new Array<number>(rank).fill(1);
+  for (const shape of shapes) {
+    for (let axis = 0; axis < shape.length; axis++) {
+      const target = rank - shape.length + axis;
+      const extent = shape[axis];
+      if (extent === 1 || extent === result[target]) continue;
+      if (result[target] !== 1) {
+        throw new ShapeError(
+          operation,
+          shapes,
+          `the shapes do not broadcast: dimension ${target - rank} is ${result[target]} in one and ${extent} in another`,
+          "Dimensions, counted from the last, must be equal or one of them 1.",
+        );
+      }
+      result[target] = extent;
+    }
+  }
+  return result;
+}

@@ -1,0 +1,3 @@
+// What Gradus offers in Node only: files.
+
+export {};

@@ -1,0 +1,134 @@
+// Functions that create tensors.
+
+import { ArgumentError, build, createTypedArray, type DType, leaf, type Node, ShapeError } from "../graph/index.ts";
+import { isTensor, type NestedArray, Tensor } from "./tensor.ts";
+
+export interface CreateOptions {
+  readonly dtype?: DType;
+  readonly requiresGrad?: boolean;
+}
+
+function finish(result: Tensor, options: CreateOptions): Tensor {
+  return options.requiresGrad ? result.requiresGrad_() : result;
+}
+
+type Nested =
+  | number
+  | boolean
+  | readonly Nested[]
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint8Array
+  | Uint8ClampedArray;
+
+function isList(value: Nested): value is Exclude<Nested, number | boolean> {
+  return typeof value === "object";
+}
+
+function shapeOfNested(values: Nested): number[] {
+  if (!isList(values)) return [];
+  return values.length === 0 ? [0] : [values.length, ...shapeOfNested(values[0])];
+}
+
+function flattenNested(values: Nested, shape: readonly number[], into: number[]): void {
+  if (!isList(values)) {
+    if (shape.length > 0) throw ragged(shape, []);
+    into.push(Number(values));
+    return;
+  }
+  if (values.length !== shape[0]) throw ragged(shape, shapeOfNested(values));
+  for (const value of values) flattenNested(value, shape.slice(1), into);
+}
+
+const ragged = (expected: readonly number[], found: readonly number[]): ShapeError =>
+  new ShapeError("tensor", [expected, found], "the nested arrays are ragged", "All rows must have one length.");
+
+function firstOf(values: Nested): number | boolean | undefined {
+  return isList(values) ? (values.length === 0 ? undefined : firstOf(values[0])) : values;
+}
+
+/**
+ * A tensor from numbers, nested arrays or a typed array, copied (`torch.tensor`).
+ * dtype: float32 for plain numbers, bool for booleans, a typed array's own.
+ * @throws ShapeError if the arrays are ragged
+ */
+export function tensor(data: Nested | NestedArray | Tensor, options: CreateOptions = {}): Tensor {
+  if (isTensor(data)) return finish(options.dtype ? data.detach().to(options.dtype) : data.detach(), options);
+  const values = data as Nested;
+  if (ArrayBuffer.isView(values)) {
+    const array = values instanceof Uint8ClampedArray ? new Uint8Array(values) : values;
+    return finish(Tensor.fromArray(array, [array.length], options.dtype), options);
+  }
+  const shape = shapeOfNested(values);
+  const flat: number[] = [];
+  flattenNested(values, shape, flat);
+  const dtype = options.dtype ?? (typeof firstOf(values) === "boolean" ? "bool" : "float32");
+  const array = createTypedArray(dtype, flat.length);
+  array.set(dtype === "bool" ? flat.map((value) => (value === 0 ? 0 : 1)) : flat);
+  return finish(Tensor.fromArray(array, shape, dtype), options);
+}
+
+/** A number that may change from step to step without a new program, such as a learning rate. */
+export function scalar(value: number, options: { dtype?: DType } = {}): Tensor {
+  return Tensor.of(leaf("scalar", { value }, { shape: [], dtype: options.dtype ?? "float32" }) as unknown as Node);
+}
+
+export function full(shape: readonly number[], value: number, options: CreateOptions = {}): Tensor {
+  for (const extent of shape) {
+    if (!Number.isInteger(extent) || extent < 0)
+      throw new ArgumentError("full", `${extent} is no size of a dimension`, "Sizes are integers from 0.");
+  }
+  return finish(Tensor.of(build.full(value, [...shape], options.dtype ?? "float32")), options);
+}
+
+export function zeros(shape: readonly number[], options: CreateOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+export function ones(shape: readonly number[], options: CreateOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
+
+export function fullLike(like: Tensor, value: number, options: CreateOptions = {}): Tensor {
+  return full(like.shape, value, { dtype: like.dtype, ...options });
+}
+
+export function zerosLike(like: Tensor, options: CreateOptions = {}): Tensor {
+  return fullLike(like, 0, options);
+}
+
+export function onesLike(like: Tensor, options: CreateOptions = {}): Tensor {
+  return fullLike(like, 1, options);
+}
+
+/** start, start + step, ... before end: int32 if all are integers, else float32 (`torch.arange`). */
+export function arange(start: number, end?: number, step = 1, options: CreateOptions = {}): Tensor {
+  const [from, to] = end === undefined ? [0, start] : [start, end];
+  if (step === 0) throw new ArgumentError("arange", "the step cannot be 0");
+  const result = Tensor.arange(from, to, step);
+  return finish(options.dtype ? result.to(options.dtype) : result, options);
+}
+
+/** `steps` numbers from start to end, both included. */
+export function linspace(start: number, end: number, steps: number, options: CreateOptions = {}): Tensor {
+  if (!(Number.isInteger(steps) && steps >= 0)) throw new ArgumentError("linspace", `${steps} is no count`);
+  const dtype = options.dtype ?? "float32";
+  const array = createTypedArray(dtype, steps);
+  // From both ends towards the middle, so that both ends are exact.
+  const step = steps > 1 ? (end - start) / (steps - 1) : 0;
+  for (let i = 0; i < steps; i++) array[i] = i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step;
+  return finish(Tensor.fromArray(array, [steps], dtype), options);
+}
+
+/** Ones on the diagonal. */
+export function eye(rows: number, columns = rows, options: CreateOptions = {}): Tensor {
+  const shape = [rows, columns];
+  const diagonal = build.compare("eq", build.iota(shape, 0), build.iota(shape, 1));
+  return finish(Tensor.of(build.cast(diagonal, options.dtype ?? "float32")), options);
+}
+
+/** One 1 in each row of `classes` zeros, float32 (`torch.nn.functional.one_hot`, as floats). */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  return labels.to("int32").unsqueeze(-1).eq(Tensor.arange(0, classes)).to("float32");
+}

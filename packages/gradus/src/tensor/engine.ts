@@ -1,0 +1,336 @@
+// The engine realizes values. A flush gathers what must be computed (what was asked for, all pending state, losses),
+// finds its program by the structure of the graph, binds buffers and runs it. Programs learn: a value that is read after
+// the flush that passed through it is kept by that program from the second time on.
+
+import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backends/backend.ts";
+import {
+  clearInterned,
+  createTypedArray,
+  dtypes,
+  GradusError,
+  Node,
+  sizeOf,
+  type TypedArray,
+  topologicalOrder,
+} from "../graph/index.ts";
+import { ReadError, StaleTensorError } from "./errors.ts";
+import type { Variable } from "./variable.ts";
+
+/** Data that still lies on the host; uploaded when a program first needs it. */
+class HostData {
+  constructor(readonly array: TypedArray) {}
+}
+
+/** A program for one structure of graph, and what it has learned to keep. */
+interface Program {
+  /** Positions, in topological order, of values that were read after a flush had computed but not kept them. */
+  readonly learned: Set<number>;
+  readonly variants: Map<string, Executable>;
+  readonly operations: number;
+}
+
+interface Run {
+  readonly executable: Executable;
+  readonly inputs: readonly DeviceBuffer[];
+  readonly scalars: readonly number[];
+  readonly outputs: readonly DeviceBuffer[];
+}
+
+/** Counters that tests and the curious read. They only grow. */
+export interface EngineStatistics {
+  readonly programsCompiled: number;
+  readonly flushes: number;
+  readonly kernelsRun: number;
+}
+
+/** A flush's graph in canonical form. */
+interface Plan {
+  readonly order: readonly Node[];
+  readonly position: Map<Node, number>;
+  readonly outputs: readonly Node[];
+  readonly key: string;
+}
+
+/** Programs of one structure beyond which a loop is told that it keeps making new ones. */
+const recompilationsToTell = 8;
+
+export class Engine {
+  private readonly programs = new Map<string, Program>();
+  private readonly pending = new Set<Variable>();
+  private readonly wanted = new Set<Node>();
+  private readonly consumed = new WeakSet<Node>();
+  private last: { program: Program; position: Map<Node, number> } | null = null;
+  private queue: Promise<void> = Promise.resolve();
+  private readonly counters = { programsCompiled: 0, flushes: 0, kernelsRun: 0 };
+  private readonly compiledBySize = new Map<number, { count: number; key: string; told: boolean }>();
+  private device: Backend | null = null;
+  /** The program that ran last: how many kernels, how much memory. */
+  lastExecutable: Executable | null = null;
+
+  get backend(): Backend {
+    if (this.device === null) {
+      throw new GradusError(
+        "Gradus has no device yet. Call `await gd.init()` once before reading values at once; `await tensor.data()` does so by itself.",
+      );
+    }
+    return this.device;
+  }
+
+  get hasBackend(): boolean {
+    return this.device !== null;
+  }
+
+  /** Takes a backend for all further work. What another backend holds is lost to it. */
+  use(backend: Backend): void {
+    this.device = backend;
+    this.programs.clear();
+    this.last = null;
+  }
+
+  get statistics(): EngineStatistics {
+    return { ...this.counters };
+  }
+
+  /** State whose newest version waits for the next flush. */
+  notePending(variable: Variable): void {
+    this.pending.add(variable);
+  }
+
+  /** Has a value computed along with the next flush, and kept. */
+  retain(node: Node): void {
+    if (node.value === null) this.wanted.add(node);
+  }
+
+  /** The graph behind these nodes was used up by a backward pass; once realized they need not remember it. */
+  consume(nodes: Iterable<Node>): void {
+    for (const node of nodes) this.consumed.add(node);
+  }
+
+  /** Realizes nodes and all pending state. Bookkeeping happens at once; the promise ends when the values are there. */
+  flush(targets: readonly Node[]): Promise<void> {
+    const runs = this.prepare(targets);
+    if (runs.length === 0) return this.queue;
+    if (this.backend.canBlock) {
+      this.runAll(runs);
+      return this.backend.wantsCollection ? this.backend.collect() : Promise.resolve();
+    }
+    const done = this.queue.then(async () => {
+      for (const { executable, inputs, scalars, outputs } of runs) {
+        await this.backend.run(executable, inputs, scalars, outputs);
+      }
+      if (this.backend.wantsCollection) await this.backend.collect();
+    });
+    // A failed run must reach its caller, but not every later one.
+    this.queue = done.catch(() => undefined);
+    return done;
+  }
+
+  flushSync(targets: readonly Node[]): void {
+    if (!this.backend.canBlock) {
+      throw new ReadError(
+        "This thread must not block, so a value cannot be read at once. Use the asynchronous form, such as `await tensor.data()`.",
+      );
+    }
+    this.runAll(this.prepare(targets));
+  }
+
+  /** The elements of a realized node, as a copy. */
+  read(node: Node): TypedArray {
+    const length = sizeOf(node.shape);
+    if (node.value instanceof HostData) return node.value.array.slice() as TypedArray;
+    if (length === 0) return createTypedArray(node.dtype, 0);
+    return this.backend.readSync(node.value as DeviceBuffer, node.dtype, length);
+  }
+
+  private runAll(runs: readonly Run[]): void {
+    for (const { executable, inputs, scalars, outputs } of runs) {
+      this.backend.runSync(executable, inputs, scalars, outputs);
+    }
+  }
+
+  private prepare(targets: readonly Node[]): Run[] {
+    const runs: Run[] = [];
+    // First versions of state come in a program of their own, so that a first training step is like every other.
+    const fresh = [...this.pending].filter((variable) => variable.realized === null);
+    if (fresh.length > 0) {
+      const run = this.prepareProgram(fresh.map((variable) => variable.initial));
+      if (run) runs.push(run);
+      for (const variable of fresh) {
+        variable.realized = variable.initial;
+        if (!variable.pending) this.pending.delete(variable);
+      }
+    }
+    const states = [...this.pending];
+    this.pending.clear();
+    const run = this.prepareProgram([...targets, ...this.wanted, ...states.map((variable) => variable.node)]);
+    if (run) runs.push(run);
+    for (const variable of states) {
+      variable.previous = variable.realized;
+      variable.realized = variable.node;
+    }
+    this.wanted.clear();
+    clearInterned();
+    if (runs.length > 0) this.counters.flushes++;
+    return runs;
+  }
+
+  private prepareProgram(requested: readonly Node[]): Run | null {
+    const targets = [...new Set(requested)].filter((node) => node.value === null);
+    if (targets.length === 0) return null;
+    const plan = this.canonicalize(targets);
+    this.learnFrom(plan);
+    const program = this.programFor(plan);
+    const outputs = [...plan.outputs];
+    for (const index of program.learned) {
+      const node = plan.order[index];
+      if (node.value === null && !outputs.includes(node)) outputs.push(node);
+    }
+    const variantKey = outputs.length === plan.outputs.length ? "" : [...program.learned].join(",");
+    let executable = program.variants.get(variantKey);
+    if (executable === undefined) {
+      executable = this.backend.compile(copyGraph(plan.order, outputs));
+      program.variants.set(variantKey, executable);
+      this.counters.programsCompiled++;
+      this.tellOfRecompilation(plan);
+    }
+    this.lastExecutable = executable;
+    this.counters.kernelsRun += executable.kernels;
+    // Scalars are bound by position like inputs, so neither their values nor where data lies make a new program.
+    const leaves = plan.order.filter((node) => node.value !== null);
+    const inputs = leaves.map((node) => this.bufferOf(node));
+    const scalars = plan.order.flatMap((node) => (node.is("scalar") ? [node.attributes.value] : []));
+    const run: Run = { executable, inputs, scalars, outputs: outputs.map((node) => this.allocateFor(node, plan)) };
+    outputs.forEach((node, i) => {
+      node.value = run.outputs[i];
+      if (!node.requiresGrad || node.op === "state" || this.consumed.has(node)) node.forgetHistory();
+    });
+    this.last = { program, position: plan.position };
+    return run;
+  }
+
+  /** Orders the graph, checks that all it needs is still there, and writes its structure as a key. */
+  private canonicalize(outputs: readonly Node[]): Plan {
+    const order = topologicalOrder(outputs, (node) => node.value !== null);
+    const position = new Map<Node, number>();
+    const parts: string[] = [];
+    for (const node of order) {
+      if (node.value !== null) {
+        parts.push(`in:${node.dtype}[${node.shape.join(",")}]`);
+      } else {
+        if (node.op === "state" && node.inputs.length === 0) throw new StaleTensorError(outputs[0], node);
+        if (node.inputs.length === 0 && node.requiresGrad) throw new StaleTensorError(outputs[0], node);
+        let part = node.signature;
+        for (const input of node.inputs) part += `,${position.get(input)}`;
+        parts.push(part);
+      }
+      position.set(node, position.size);
+    }
+    const key = `${parts.join("\n")}\n=> ${outputs.map((node) => position.get(node)).join(",")}`;
+    return { order, position, outputs, key };
+  }
+
+  /** Notes which values of the last flush this one computes again only because they were not kept. */
+  private learnFrom(plan: Plan): void {
+    const last = this.last;
+    if (last === null) return;
+    const computedBefore = (node: Node): boolean =>
+      node.value === null && node.inputs.length > 0 && node.op !== "state" && last.position.has(node);
+    const keep = (node: Node): void => {
+      if (computedBefore(node)) last.program.learned.add(last.position.get(node)!);
+    };
+    for (const node of plan.order) {
+      if (node.value === null && !last.position.has(node)) node.inputs.forEach(keep);
+    }
+    plan.outputs.forEach(keep);
+  }
+
+  private programFor(plan: Plan): Program {
+    let program = this.programs.get(plan.key);
+    if (program === undefined) {
+      program = { learned: new Set(), variants: new Map(), operations: plan.order.length };
+      this.programs.set(plan.key, program);
+    }
+    return program;
+  }
+
+  private tellOfRecompilation(plan: Plan): void {
+    const size = plan.order.length;
+    const seen = this.compiledBySize.get(size);
+    if (seen === undefined) {
+      this.compiledBySize.set(size, { count: 1, key: plan.key, told: false });
+      return;
+    }
+    seen.count++;
+    if (seen.count >= recompilationsToTell && !seen.told && size > 4) {
+      seen.told = true;
+      const [before, now] = firstDifference(seen.key, plan.key);
+      console.warn(
+        `gradus: ${seen.count} programs of ${size} operations were compiled that differ in little, ` +
+          `for example "${before}" and "${now}". ` +
+          "A number that changes from step to step belongs into `gd.scalar(value)`; batches should keep one shape (`dropLast: true`).",
+      );
+    }
+    seen.key = plan.key;
+  }
+
+  private bufferOf(node: Node): DeviceBuffer {
+    if (node.value instanceof HostData) {
+      const buffer = this.backend.allocate(node.value.array.byteLength);
+      this.backend.write(buffer, node.value.array);
+      node.value = buffer;
+    }
+    return node.value as DeviceBuffer;
+  }
+
+  /** Where an output goes: a new version of a variable takes the place of the version before the last. */
+  private allocateFor(node: Node, plan: Plan): DeviceBuffer {
+    if (node.op === "state") {
+      const variable = node.source as Variable;
+      const outdated = variable.previous;
+      if (variable.node === node && outdated !== null && !plan.position.has(outdated)) {
+        const buffer = outdated.value as DeviceBuffer;
+        outdated.value = null;
+        variable.previous = null;
+        return buffer;
+      }
+    }
+    return this.backend.allocate(sizeOf(node.shape) * dtypes[node.dtype].bytes);
+  }
+}
+
+/** A copy of a graph that holds no values: what a program may keep. */
+function copyGraph(order: readonly Node[], outputs: readonly Node[]): ProgramGraph {
+  const copies = new Map<Node, Node>();
+  const inputs: Node[] = [];
+  const scalars: Node<"scalar">[] = [];
+  for (const node of order) {
+    if (node.value !== null) {
+      const input = new Node("data", [], { requiresGrad: false }, node.shape, node.dtype, "data") as unknown as Node;
+      inputs.push(input);
+      copies.set(node, input);
+    } else if (node.op === "state") {
+      copies.set(node, copies.get(node.inputs[0])!);
+    } else {
+      const history = node.inputs.map((input) => copies.get(input)!);
+      const copy = new Node(node.op, history, node.attributes, node.shape, node.dtype, node.signature);
+      if (copy.is("scalar")) scalars.push(copy);
+      copies.set(node, copy);
+    }
+  }
+  return { inputs, scalars, outputs: outputs.map((node) => copies.get(node)!) };
+}
+
+function firstDifference(a: string, b: string): [string, string] {
+  const linesA = a.split("\n");
+  const linesB = b.split("\n");
+  const at = linesA.findIndex((line, i) => line !== linesB[i]);
+  return at < 0 ? ["", ""] : [linesA[at], linesB[at] ?? ""];
+}
+
+/** The engine that runs everything. */
+export const engine = new Engine();
+
+/** Wraps host data as the value of a leaf. */
+export function hostValue(array: TypedArray): object {
+  return new HostData(array);
+}

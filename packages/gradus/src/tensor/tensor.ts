@@ -1,0 +1,759 @@
+// Tensor: what the user holds. A handle on a node of the graph; operations build nodes and run nothing, and values are
+// computed when they are read. The methods here are PyTorch's, in camelCase; what they mean stands in the files beside.
+
+import {
+  build,
+  createTypedArray,
+  type DType,
+  formatShape,
+  GradusError,
+  gradientLeaf,
+  isFloat,
+  leaf,
+  type Node,
+  normalizeAxis,
+  ShapeError,
+  sameShape,
+  sizeOf,
+  type TypedArray,
+} from "../graph/index.ts";
+import * as arithmetic from "./arithmetic.ts";
+import { type BackwardOptions, backward, noteOwner, noteRetainGrad } from "./backward.ts";
+import { ready } from "./device.ts";
+import { engine, hostValue } from "./engine.ts";
+import { ReadError } from "./errors.ts";
+import { formatTensor } from "./format.ts";
+import * as indexing from "./indexing.ts";
+import * as linear from "./linear.ts";
+import { isGradEnabled } from "./mode.ts";
+import * as order from "./order.ts";
+import type { Dims, KeepOptions, ValuesAndIndices } from "./reductions.ts";
+import * as reductions from "./reductions.ts";
+import { Variable } from "./variable.ts";
+import * as views from "./views.ts";
+
+/** What an operation takes beside a tensor: another tensor, which broadcasts, or a plain number. */
+export type Operand = Tensor | number;
+
+/** Nested arrays of numbers, as `toArray` gives them. */
+export type NestedArray = number | NestedArray[];
+
+export function isTensor(value: unknown): value is Tensor {
+  return value instanceof Tensor;
+}
+
+/** The node an operation builds on: within `noGrad` one that no gradient passes. */
+export function nodeOf(tensor: Tensor): Node {
+  return isGradEnabled() ? tensor.node : build.detach(tensor.node);
+}
+
+/** Several numbers given one by one or as a list. */
+type Variadic = readonly number[] | readonly [readonly number[]];
+const listOf = (values: Variadic): readonly number[] =>
+  Array.isArray(values[0]) ? (values[0] as readonly number[]) : (values as readonly number[]);
+
+/**
+ * An array of numbers with a shape and a dtype, whose value is computed when it is read.
+ *
+ * @example
+ * const x = gd.tensor([[1, 2], [3, 4]]);
+ * const y = x.matmul(x.T).add(1);
+ * console.log(await y.toArray()); // [[6, 12], [12, 26]]
+ */
+export class Tensor {
+  private current: Node;
+  private variable: Variable | null = null;
+  /** The gradient that `backward` has gathered, or null. */
+  grad: Tensor | null = null;
+
+  protected constructor(node: Node) {
+    this.current = node;
+  }
+
+  /** A tensor for a node of the graph. For those who extend Gradus; others use `gd.tensor`. */
+  static of(node: Node): Tensor {
+    return new Tensor(node);
+  }
+
+  /** A tensor from host numbers, which are copied. @throws ShapeError if their count does not fit the shape */
+  static fromArray(data: TypedArray, shape: readonly number[], dtype?: DType): Tensor {
+    if (data.length !== sizeOf(shape))
+      throw new ShapeError("tensor", [shape], `${data.length} numbers cannot fill ${sizeOf(shape)} elements`);
+    const kind = dtype ?? dtypeOfArray(data);
+    const copy = createTypedArray(kind, data.length);
+    copy.set(data as Float32Array);
+    const created = leaf("data", { requiresGrad: false }, { shape: [...shape], dtype: kind });
+    created.value = hostValue(copy);
+    return new Tensor(created as unknown as Node);
+  }
+
+  static arange(start: number, end: number, step = 1): Tensor {
+    const count = Math.max(0, Math.ceil((end - start) / step));
+    const index = build.iota([count], 0);
+    const whole = Number.isInteger(start) && Number.isInteger(step);
+    const position = whole ? index : build.cast(index, "float32");
+    const scaled = step === 1 ? position : build.scale(position, step);
+    return new Tensor(start === 0 ? scaled : build.add(scaled, build.fullLike(start, scaled)));
+  }
+
+  static cat(tensors: readonly Tensor[], dim = 0): Tensor {
+    return views.cat(tensors, dim);
+  }
+
+  static stack(tensors: readonly Tensor[], dim = 0): Tensor {
+    return views.stack(tensors, dim);
+  }
+
+  // What it is ------------------------------------------------------------------------------------------------------
+
+  /** The node this handle stands on at present. */
+  get node(): Node {
+    return this.variable === null ? this.current : (this.variable.node as unknown as Node);
+  }
+
+  get shape(): readonly number[] {
+    return this.variable?.shape ?? this.current.shape;
+  }
+
+  get dtype(): DType {
+    return this.variable?.dtype ?? this.current.dtype;
+  }
+
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** The number of elements. */
+  numel(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The extent of one dimension, or the whole shape. */
+  size(): readonly number[];
+  size(dim: number): number;
+  size(dim?: number): number | readonly number[] {
+    return dim === undefined ? this.shape : this.shape[normalizeAxis("size", dim, this.ndim)];
+  }
+
+  get requiresGrad(): boolean {
+    return isGradEnabled() ? this.node.requiresGrad : this.isLeaf && this.node.requiresGrad;
+  }
+
+  /** Whether `backward` gathers a gradient here: a tensor that no recorded operation has made. */
+  get isLeaf(): boolean {
+    return !this.node.requiresGrad || this.node.isGradientLeaf;
+  }
+
+  /** Whether this tensor is state: it can be assigned to, and keeps its value from step to step. */
+  get isState(): boolean {
+    return this.variable !== null;
+  }
+
+  /** Makes this tensor state, as parameters, buffers and optimizer state are. */
+  asState(requiresGrad = false): this {
+    if (this.variable === null) {
+      this.variable = new Variable(this.current, requiresGrad);
+      engine.notePending(this.variable);
+      noteOwner(this.variable, this);
+    } else {
+      this.setStateGrad(requiresGrad);
+    }
+    return this;
+  }
+
+  private setStateGrad(requiresGrad: boolean): void {
+    this.variable!.setRequiresGrad(requiresGrad);
+    engine.notePending(this.variable!);
+  }
+
+  // Gradients -------------------------------------------------------------------------------------------------------
+
+  /** Turns gradients for this leaf on or off (`torch.Tensor.requires_grad_`). */
+  requiresGrad_(requiresGrad = true): this {
+    if (!isFloat(this.dtype) && requiresGrad)
+      throw new GradusError(
+        `requiresGrad_: a tensor of ${this.dtype} can have no gradient. Cast it with .to("float32").`,
+      );
+    if (this.variable !== null) {
+      if (this.node.requiresGrad !== requiresGrad) this.setStateGrad(requiresGrad);
+    } else if (requiresGrad && !this.current.requiresGrad) {
+      this.current = gradientLeaf(this.current);
+      noteOwner(this.current, this);
+    } else if (!requiresGrad && this.current.requiresGrad) {
+      if (!this.isLeaf) throw new GradusError("requiresGrad_: only a leaf can be changed. Use detach().");
+      this.current = build.detach(this.current);
+    }
+    return this;
+  }
+
+  /** The same value without its history (`torch.Tensor.detach`). */
+  detach(): Tensor {
+    return new Tensor(build.detach(this.node));
+  }
+
+  /** A copy that gradients pass through. Tensors are values, so it costs nothing. */
+  clone(): Tensor {
+    return new Tensor(nodeOf(this));
+  }
+
+  /** Adds the gradient of this tensor to `.grad` of every leaf it depends on. */
+  backward(gradient?: Tensor, options?: BackwardOptions): void {
+    backward(this, gradient, options);
+  }
+
+  /** Has `backward` set `.grad` here too, though this is no leaf. */
+  retainGrad(): this {
+    noteRetainGrad(this.node, this);
+    return this;
+  }
+
+  // Reading ---------------------------------------------------------------------------------------------------------
+
+  /** Computes the value, unless it is there, and keeps it with this tensor. */
+  async realize(): Promise<this> {
+    if (!engine.hasBackend) await ready();
+    await engine.flush([this.node]);
+    return this;
+  }
+
+  /** Has the value computed along with the next flush, so that it can be read whenever. */
+  retain(): this {
+    engine.retain(this.node);
+    return this;
+  }
+
+  /** The elements in row-major order, as a copy. bool comes as bytes of 0 and 1. */
+  async data(): Promise<TypedArray> {
+    const node = this.node;
+    if (!engine.hasBackend) await ready();
+    await engine.flush([node]);
+    return engine.read(node);
+  }
+
+  /** The elements at once, where the thread may block. */
+  dataSync(): TypedArray {
+    const node = this.node;
+    engine.flushSync([node]);
+    return engine.read(node);
+  }
+
+  /** The single element. @throws ReadError if there are more or none */
+  async item(): Promise<number> {
+    this.checkSingle();
+    return (await this.data())[0];
+  }
+
+  itemSync(): number {
+    this.checkSingle();
+    return this.dataSync()[0];
+  }
+
+  private checkSingle(): void {
+    if (this.numel() !== 1) {
+      throw new ReadError(
+        `item: a tensor of shape ${formatShape(this.shape)} has ${this.numel()} elements, not one. Use data() or toArray().`,
+      );
+    }
+  }
+
+  /** Nested arrays of the tensor's shape. */
+  async toArray(): Promise<NestedArray> {
+    return nest(await this.data(), this.shape);
+  }
+
+  toArraySync(): NestedArray {
+    return nest(this.dataSync(), this.shape);
+  }
+
+  /** The printed form, as PyTorch's. */
+  async format(): Promise<string> {
+    return this.formatData(await this.data());
+  }
+
+  /** The printed form where the value is at hand or can be read at once; else shape and dtype. */
+  toString(): string {
+    if (engine.hasBackend && engine.backend.canBlock) return this.formatData(this.dataSync());
+    return `${this.formatName}(shape=${formatShape(this.shape)}, dtype=${this.dtype})`;
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  protected get formatName(): string {
+    return "tensor";
+  }
+
+  private formatData(data: TypedArray): string {
+    const suffix = this.requiresGrad ? ["requiresGrad=true"] : [];
+    return formatTensor(data, this.shape, this.dtype, this.formatName, suffix);
+  }
+
+  // In place: the handle takes a new value --------------------------------------------------------------------------
+
+  private assign(value: Tensor): this {
+    if (!sameShape(value.shape, this.shape)) {
+      throw new ShapeError(
+        "in-place operation",
+        [this.shape, value.shape],
+        "the result has another shape than the tensor",
+      );
+    }
+    if (isGradEnabled() && this.isLeaf && this.node.requiresGrad) {
+      throw new GradusError(
+        "in-place operation: a leaf that requires a gradient cannot be changed while gradients are recorded. Wrap it in gd.noGrad(() => ...).",
+      );
+    }
+    const node = build.cast(nodeOf(value), this.dtype);
+    if (this.variable !== null) {
+      this.variable.assign(node);
+      engine.notePending(this.variable);
+    } else {
+      this.current = node;
+    }
+    return this;
+  }
+
+  copy_(source: Operand): this {
+    const value = isTensor(source) ? source.to(this.dtype).expand(this.shape) : this.fullLike(source);
+    return this.assign(value);
+  }
+  add_(other: Operand, options: { alpha?: number } = {}): this {
+    return this.assign(this.add(other, options));
+  }
+  sub_(other: Operand, options: { alpha?: number } = {}): this {
+    return this.assign(this.sub(other, options));
+  }
+  mul_(other: Operand): this {
+    return this.assign(this.mul(other));
+  }
+  div_(other: Operand): this {
+    return this.assign(this.div(other));
+  }
+  clamp_(minimum?: number, maximum?: number): this {
+    return this.assign(this.clamp(minimum, maximum));
+  }
+  zero_(): this {
+    return this.fill_(0);
+  }
+  fill_(value: number): this {
+    return this.assign(this.fullLike(value));
+  }
+  maskedFill_(mask: Tensor, value: Operand): this {
+    return this.assign(this.maskedFill(mask, value));
+  }
+  /** `x[entries] = value`. */
+  indexPut_(entries: readonly indexing.IndexEntry[], value: Operand): this {
+    return this.assign(indexing.withIndex(this, entries, value));
+  }
+
+  private fullLike(value: number): Tensor {
+    return new Tensor(build.full(value, this.shape, this.dtype));
+  }
+
+  // Types -----------------------------------------------------------------------------------------------------------
+
+  /** The elements as another dtype; towards integers they are truncated. */
+  to(dtype: DType): Tensor {
+    return dtype === this.dtype ? this : new Tensor(build.cast(nodeOf(this), dtype));
+  }
+  float(): Tensor {
+    return this.to("float32");
+  }
+  double(): Tensor {
+    return this.to("float64");
+  }
+  int(): Tensor {
+    return this.to("int32");
+  }
+  bool(): Tensor {
+    return this.to("bool");
+  }
+
+  // Arithmetic ------------------------------------------------------------------------------------------------------
+
+  add(other: Operand, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+    return arithmetic.binary("add", this, alpha === 1 ? other : scaled(other, alpha));
+  }
+  sub(other: Operand, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+    return arithmetic.binary("sub", this, alpha === 1 ? other : scaled(other, alpha));
+  }
+  /** other - this */
+  rsub(other: Operand): Tensor {
+    return arithmetic.binary("sub", other, this);
+  }
+  mul(other: Operand): Tensor {
+    return arithmetic.binary("mul", this, other);
+  }
+  /** True division; integers are divided as float32. */
+  div(other: Operand): Tensor {
+    return arithmetic.divide(this, other);
+  }
+  floorDivide(other: Operand): Tensor {
+    return arithmetic.floorDivide(this, other);
+  }
+  /** The remainder with the sign of the divisor, as Python's `%`. */
+  remainder(other: Operand): Tensor {
+    return arithmetic.binary("remainder", this, other);
+  }
+  pow(exponent: Operand): Tensor {
+    return arithmetic.power(this, exponent);
+  }
+  maximum(other: Operand): Tensor {
+    return arithmetic.binary("max", this, other);
+  }
+  minimum(other: Operand): Tensor {
+    return arithmetic.binary("min", this, other);
+  }
+  clamp(minimum?: number, maximum?: number): Tensor {
+    return arithmetic.clamp(this, minimum, maximum);
+  }
+  neg(): Tensor {
+    return arithmetic.unary("neg", this);
+  }
+  abs(): Tensor {
+    return arithmetic.unary("abs", this);
+  }
+  sign(): Tensor {
+    return arithmetic.unary("sign", this);
+  }
+  floor(): Tensor {
+    return isFloat(this.dtype) ? arithmetic.unary("floor", this) : this;
+  }
+  ceil(): Tensor {
+    return isFloat(this.dtype) ? arithmetic.unary("ceil", this) : this;
+  }
+  /** To the nearest integer, halves to the even one. */
+  round(): Tensor {
+    return isFloat(this.dtype) ? arithmetic.unary("round", this) : this;
+  }
+  trunc(): Tensor {
+    return isFloat(this.dtype) ? arithmetic.unary("trunc", this) : this;
+  }
+  exp(): Tensor {
+    return arithmetic.floatUnary("exp", this);
+  }
+  expm1(): Tensor {
+    return arithmetic.floatUnary("expm1", this);
+  }
+  log(): Tensor {
+    return arithmetic.floatUnary("log", this);
+  }
+  log1p(): Tensor {
+    return arithmetic.floatUnary("log1p", this);
+  }
+  log2(): Tensor {
+    return this.log().mul(Math.LOG2E);
+  }
+  log10(): Tensor {
+    return this.log().mul(Math.LOG10E);
+  }
+  sqrt(): Tensor {
+    return arithmetic.floatUnary("sqrt", this);
+  }
+  rsqrt(): Tensor {
+    return arithmetic.floatUnary("rsqrt", this);
+  }
+  square(): Tensor {
+    return this.mul(this);
+  }
+  reciprocal(): Tensor {
+    return arithmetic.floatUnary("reciprocal", this);
+  }
+  sin(): Tensor {
+    return arithmetic.floatUnary("sin", this);
+  }
+  cos(): Tensor {
+    return arithmetic.floatUnary("cos", this);
+  }
+  tan(): Tensor {
+    return this.sin().div(this.cos());
+  }
+  tanh(): Tensor {
+    return arithmetic.floatUnary("tanh", this);
+  }
+  sigmoid(): Tensor {
+    return arithmetic.floatUnary("sigmoid", this);
+  }
+  erf(): Tensor {
+    return arithmetic.floatUnary("erf", this);
+  }
+  relu(): Tensor {
+    return arithmetic.relu(this);
+  }
+
+  // Comparisons and logic -------------------------------------------------------------------------------------------
+
+  eq(other: Operand): Tensor {
+    return arithmetic.compare("eq", this, other);
+  }
+  ne(other: Operand): Tensor {
+    return arithmetic.compare("ne", this, other);
+  }
+  lt(other: Operand): Tensor {
+    return arithmetic.compare("lt", this, other);
+  }
+  le(other: Operand): Tensor {
+    return arithmetic.compare("le", this, other);
+  }
+  gt(other: Operand): Tensor {
+    return arithmetic.compare("lt", other, this);
+  }
+  ge(other: Operand): Tensor {
+    return arithmetic.compare("le", other, this);
+  }
+  logicalAnd(other: Operand): Tensor {
+    return arithmetic.logical("and", this, other);
+  }
+  logicalOr(other: Operand): Tensor {
+    return arithmetic.logical("or", this, other);
+  }
+  logicalXor(other: Operand): Tensor {
+    return arithmetic.logical("xor", this, other);
+  }
+  logicalNot(): Tensor {
+    return new Tensor(build.unary("not", build.cast(nodeOf(this), "bool")));
+  }
+  isnan(): Tensor {
+    return this.ne(this);
+  }
+  isinf(): Tensor {
+    return this.abs().eq(Number.POSITIVE_INFINITY);
+  }
+  isfinite(): Tensor {
+    return this.abs().lt(Number.POSITIVE_INFINITY);
+  }
+  /** Elements of this tensor where the condition holds, of `other` elsewhere. */
+  where(condition: Tensor, other: Operand): Tensor {
+    return arithmetic.where(condition, this, other);
+  }
+
+  // Reductions ------------------------------------------------------------------------------------------------------
+
+  sum(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.sum(this, dim, keepdim);
+  }
+  mean(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.mean(this, dim, keepdim);
+  }
+  /** @param options.correction 1 (default) divides by n - 1, 0 by n */
+  var(dim?: Dims, { correction = 1, keepdim = false }: KeepOptions & { correction?: number } = {}): Tensor {
+    return reductions.variance(this, dim, correction, keepdim);
+  }
+  std(dim?: Dims, { correction = 1, keepdim = false }: KeepOptions & { correction?: number } = {}): Tensor {
+    return reductions.variance(this, dim, correction, keepdim).sqrt();
+  }
+  prod(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.product(this, dim, keepdim);
+  }
+  /** The largest element of all, or with a dimension its largest elements and their indices. */
+  max(): Tensor;
+  max(dim: number, options?: KeepOptions): ValuesAndIndices;
+  max(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor | ValuesAndIndices {
+    return dim === undefined
+      ? reductions.largest(this, undefined, false)
+      : reductions.maxAlong(this, normalizeAxis("max", dim, this.ndim), keepdim);
+  }
+  min(): Tensor;
+  min(dim: number, options?: KeepOptions): ValuesAndIndices;
+  min(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor | ValuesAndIndices {
+    return dim === undefined
+      ? reductions.smallest(this, undefined, false)
+      : reductions.minAlong(this, normalizeAxis("min", dim, this.ndim), keepdim);
+  }
+  amax(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.largest(this, dim, keepdim);
+  }
+  amin(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.smallest(this, dim, keepdim);
+  }
+  argmax(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.argmax(this, dim, keepdim);
+  }
+  argmin(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.argmin(this, dim, keepdim);
+  }
+  any(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.any(this, dim, keepdim);
+  }
+  all(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.all(this, dim, keepdim);
+  }
+  norm(p = 2, dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.norm(this, p, dim, keepdim);
+  }
+  logsumexp(dim: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
+    return reductions.logSumExp(this, dim, keepdim);
+  }
+  softmax(dim: number): Tensor {
+    return reductions.softmax(this, dim);
+  }
+  logSoftmax(dim: number): Tensor {
+    return reductions.logSoftmax(this, dim);
+  }
+
+  // Views -----------------------------------------------------------------------------------------------------------
+
+  reshape(...shape: Variadic): Tensor {
+    return views.reshape(this, listOf(shape));
+  }
+  view(...shape: Variadic): Tensor {
+    return views.reshape(this, listOf(shape));
+  }
+  permute(...dims: Variadic): Tensor {
+    return views.permute(this, listOf(dims));
+  }
+  transpose(dim0: number, dim1: number): Tensor {
+    return views.transpose(this, dim0, dim1);
+  }
+  /** The matrix transposed; all dimensions reversed for other ranks. */
+  get T(): Tensor {
+    return views.permute(this, [...this.shape.keys()].reverse());
+  }
+  t(): Tensor {
+    if (this.ndim > 2)
+      throw new ShapeError("t", [this.shape], "only a matrix can be transposed so", "Use transpose(dim0, dim1).");
+    return this.T;
+  }
+  unsqueeze(dim: number): Tensor {
+    return views.unsqueeze(this, dim);
+  }
+  squeeze(dim?: number | readonly number[]): Tensor {
+    return views.squeeze(this, dim);
+  }
+  flatten(startDim = 0, endDim = -1): Tensor {
+    return views.flatten(this, startDim, endDim);
+  }
+  unflatten(dim: number, sizes: readonly number[]): Tensor {
+    return views.unflatten(this, dim, sizes);
+  }
+  expand(...shape: Variadic): Tensor {
+    return views.expand(this, listOf(shape));
+  }
+  repeat(...repeats: Variadic): Tensor {
+    return views.repeat(this, listOf(repeats));
+  }
+  flip(dims: number | readonly number[]): Tensor {
+    return views.flip(this, dims);
+  }
+  roll(shift: number, dim: number): Tensor {
+    return views.roll(this, shift, dim);
+  }
+  narrow(dim: number, start: number, length: number): Tensor {
+    return views.narrow(this, dim, start, length);
+  }
+  /** Elements from start up to stop along a dimension, every step-th. */
+  slice(dim: number, start: number | null = null, stop: number | null = null, step: number | null = null): Tensor {
+    const axis = normalizeAxis("slice", dim, this.ndim);
+    const entries: indexing.IndexEntry[] = this.shape.map((_, i) =>
+      i === axis ? new indexing.Slice(start, stop, step) : new indexing.Slice(),
+    );
+    return indexing.index(this, entries);
+  }
+  unfold(dim: number, size: number, step: number): Tensor {
+    return views.unfold(this, dim, size, step);
+  }
+  /** @param padding pairs (before, after), the last dimension first */
+  pad(padding: readonly number[], value = 0): Tensor {
+    return views.pad(this, padding, value);
+  }
+  split(size: number | readonly number[], dim = 0): Tensor[] {
+    return views.split(this, size, dim);
+  }
+  chunk(chunks: number, dim = 0): Tensor[] {
+    return views.chunk(this, chunks, dim);
+  }
+
+  // Indexing --------------------------------------------------------------------------------------------------------
+
+  /** `x[...]` of PyTorch: numbers, slices (`"1:-1"` or `gd.slice(1, -1)`), null, "..." and tensors. */
+  index(...entries: readonly indexing.IndexEntry[]): Tensor {
+    return indexing.index(this, entries);
+  }
+  /** One position along a dimension, which disappears. */
+  select(dim: number, position: number): Tensor {
+    const axis = normalizeAxis("select", dim, this.ndim);
+    return indexing.index(this, [...new Array<string>(axis).fill(":"), position]);
+  }
+  gather(dim: number, index: Tensor): Tensor {
+    return indexing.gather(this, dim, index);
+  }
+  scatterAdd(dim: number, index: Tensor, source: Tensor): Tensor {
+    return indexing.scatterAdd(this, dim, index, source);
+  }
+  indexSelect(dim: number, index: Tensor): Tensor {
+    return indexing.indexSelect(this, dim, index);
+  }
+  maskedFill(mask: Tensor, value: Operand): Tensor {
+    return indexing.maskedFill(this, mask, value);
+  }
+  /** The elements where a mask is true; asynchronous, for their number is not known before. */
+  maskedSelect(mask: Tensor): Promise<Tensor> {
+    return indexing.maskedSelect(this, mask);
+  }
+  nonzero(): Promise<Tensor> {
+    return indexing.nonzero(this);
+  }
+
+  // Linear algebra and order ----------------------------------------------------------------------------------------
+
+  matmul(other: Tensor): Tensor {
+    return linear.matmul(this, other);
+  }
+  mm(other: Tensor): Tensor {
+    return linear.matmul(this, other);
+  }
+  bmm(other: Tensor): Tensor {
+    return linear.matmul(this, other);
+  }
+  /** The inner product of two vectors. */
+  dot(other: Tensor): Tensor {
+    if (this.ndim !== 1 || other.ndim !== 1)
+      throw new ShapeError("dot", [this.shape, other.shape], "both must be vectors", "Use matmul().");
+    return linear.matmul(this, other);
+  }
+  outer(other: Tensor): Tensor {
+    return this.unsqueeze(1).mul(other.unsqueeze(0));
+  }
+  sort(dim = -1, { descending = false }: { descending?: boolean } = {}): ValuesAndIndices {
+    return order.sort(this, dim, descending);
+  }
+  argsort(dim = -1, { descending = false }: { descending?: boolean } = {}): Tensor {
+    return order.argsort(this, dim, descending);
+  }
+  topk(k: number, dim = -1, { largest = true }: { largest?: boolean } = {}): ValuesAndIndices {
+    return order.topk(this, k, dim, largest);
+  }
+  cumsum(dim: number): Tensor {
+    return order.cumsum(this, dim);
+  }
+}
+
+function scaled(operand: Operand, factor: number): Operand {
+  return isTensor(operand) ? operand.mul(factor) : operand * factor;
+}
+
+export function dtypeOfArray(data: TypedArray): DType {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof Float64Array) return "float64";
+  return data instanceof Int32Array ? "int32" : "uint8";
+}
+
+function nest(data: ArrayLike<number>, shape: readonly number[], offset = 0): NestedArray {
+  if (shape.length === 0) return data[offset];
+  const [extent, ...rest] = shape;
+  const stride = sizeOf(rest);
+  return Array.from({ length: extent }, (_, i) => nest(data, rest, offset + i * stride));
+}
+
+/** A tensor that a module learns (`torch.nn.Parameter`): state that requires a gradient. */
+export class Parameter extends Tensor {
+  constructor(data: Tensor, requiresGrad = true) {
+    super(build.detach(data.node));
+    this.asState(requiresGrad);
+  }
+
+  protected override get formatName(): string {
+    return "Parameter";
+  }
+}

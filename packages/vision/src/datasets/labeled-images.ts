@@ -1,0 +1,20 @@
+// The one shape in which every loader of this package returns its data: bytes, not yet tensors.
+
+/** Grayscale images with one class each. */
+export interface LabeledImages {
+  /** Pixels, row-major [count, height, width]; 0 is background, 255 full ink. */
+  readonly images: Uint8Array;
+  /** The class of each image, [count]; an index into `classes`. */
+  readonly labels: Uint8Array;
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  /** The names of the classes. */
+  readonly classes: readonly string[];
+}
+
+/** A dataset divided once and for all into what one trains on and what one tests on. */
+export interface DatasetSplits {
+  readonly train: LabeledImages;
+  readonly test: LabeledImages;
+}
