@@ -34,6 +34,8 @@ interface Run {
   readonly inputs: readonly DeviceBuffer[];
   readonly scalars: readonly number[];
   readonly outputs: readonly DeviceBuffer[];
+  /** What the outputs are the values of. */
+  readonly nodes: readonly Node[];
 }
 
 /** Counters that tests and the curious read. They only grow. */
@@ -115,8 +117,14 @@ export class Engine {
       return this.backend.wantsCollection ? this.backend.collect() : Promise.resolve();
     }
     const done = this.queue.then(async () => {
-      for (const { executable, inputs, scalars, outputs } of runs) {
-        await this.backend.run(executable, inputs, scalars, outputs);
+      for (const [i, { executable, inputs, scalars, outputs }] of runs.entries()) {
+        try {
+          await this.backend.run(executable, inputs, scalars, outputs);
+        } catch (error) {
+          takeBack(runs.slice(i));
+          throw error;
+        }
+        this.settle(runs[i]);
       }
       if (this.backend.wantsCollection) await this.backend.collect();
     });
@@ -138,13 +146,28 @@ export class Engine {
   read(node: Node): TypedArray {
     const length = sizeOf(node.shape);
     if (node.value instanceof HostData) return node.value.array.slice() as TypedArray;
+    if (node.value === null)
+      throw new ReadError("This value could not be computed: an earlier run failed. Read it again to see why.");
     if (length === 0) return createTypedArray(node.dtype, 0);
     return this.backend.readSync(node.value as DeviceBuffer, node.dtype, length);
   }
 
   private runAll(runs: readonly Run[]): void {
-    for (const { executable, inputs, scalars, outputs } of runs) {
-      this.backend.runSync(executable, inputs, scalars, outputs);
+    for (const [i, { executable, inputs, scalars, outputs }] of runs.entries()) {
+      try {
+        this.backend.runSync(executable, inputs, scalars, outputs);
+      } catch (error) {
+        takeBack(runs.slice(i));
+        throw error;
+      }
+      this.settle(runs[i]);
+    }
+  }
+
+  /** Once their values are there, nodes that no backward pass will go through need not remember their inputs. */
+  private settle({ nodes }: Run): void {
+    for (const node of nodes) {
+      if (!node.requiresGrad || node.isGradientLeaf || this.consumed.has(node)) node.forgetHistory();
     }
   }
 
@@ -152,7 +175,12 @@ export class Engine {
     const runs: Run[] = [];
     // First versions of state come in a program of their own, so that a first training step is like every other.
     const fresh = [...this.pending].filter((variable) => variable.realized === null);
+    // A retained value that cannot be computed any more fails this flush, not every later one.
+    const wanted = [...targets, ...this.wanted];
+    this.wanted.clear();
     if (fresh.length > 0) {
+      // What raises StaleTensorError must do so before anything has changed.
+      this.canonicalize(wanted.filter((node) => node.value === null));
       const run = this.prepareProgram(fresh.map((variable) => variable.initial));
       if (run) runs.push(run);
       for (const variable of fresh) {
@@ -161,14 +189,13 @@ export class Engine {
       }
     }
     const states = [...this.pending];
-    this.pending.clear();
-    const run = this.prepareProgram([...targets, ...this.wanted, ...states.map((variable) => variable.node)]);
+    const run = this.prepareProgram([...wanted, ...states.map((variable) => variable.node)]);
     if (run) runs.push(run);
+    this.pending.clear();
     for (const variable of states) {
       variable.previous = variable.realized;
       variable.realized = variable.node;
     }
-    this.wanted.clear();
     clearInterned();
     if (runs.length > 0) this.counters.flushes++;
     return runs;
@@ -199,11 +226,11 @@ export class Engine {
     const leaves = plan.order.filter((node) => node.value !== null);
     const inputs = leaves.map((node) => this.bufferOf(node));
     const scalars = plan.order.flatMap((node) => (node.is("scalar") ? [node.attributes.value] : []));
-    const run: Run = { executable, inputs, scalars, outputs: outputs.map((node) => this.allocateFor(node, plan)) };
+    const buffers = outputs.map((node) => this.allocateFor(node, plan));
     outputs.forEach((node, i) => {
-      node.value = run.outputs[i];
-      if (!node.requiresGrad || node.op === "state" || this.consumed.has(node)) node.forgetHistory();
+      node.value = buffers[i];
     });
+    const run: Run = { executable, inputs, scalars, outputs: buffers, nodes: outputs };
     this.last = { program, position: plan.position };
     return run;
   }
@@ -287,7 +314,7 @@ export class Engine {
     if (node.op === "state") {
       const variable = node.source as Variable;
       const outdated = variable.previous;
-      if (variable.node === node && outdated !== null && !plan.position.has(outdated)) {
+      if (variable.node === node && outdated !== null && outdated.value !== null && !plan.position.has(outdated)) {
         const buffer = outdated.value as DeviceBuffer;
         outdated.value = null;
         variable.previous = null;
@@ -296,6 +323,11 @@ export class Engine {
     }
     return this.backend.allocate(sizeOf(node.shape) * dtypes[node.dtype].bytes);
   }
+}
+
+/** After a run that failed its results are not there: reading one computes it again, and raises the error again. */
+function takeBack(runs: readonly Run[]): void {
+  for (const { nodes } of runs) for (const node of nodes) node.value = null;
 }
 
 /** A copy of a graph that holds no values: what a program may keep. */

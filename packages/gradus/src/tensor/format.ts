@@ -23,10 +23,11 @@ function floatFormatter(values: readonly number[]): Formatter {
   const largest = Math.max(0, ...finite);
   const smallest = Math.min(Number.POSITIVE_INFINITY, ...finite);
   const wide = largest / smallest > 1000 || largest > 1e8 || (!whole && smallest < 1e-4);
-  const text = (value: number): string => {
-    if (whole) return wide && largest > 1e8 ? scientific(value) : `${Object.is(value, -0) ? "-0" : value.toFixed(0)}.`;
-    return wide ? scientific(value) : value.toFixed(decimals);
+  const magnitude = (value: number): string => {
+    if (wide) return scientific(value);
+    return whole ? `${value.toFixed(0)}.` : value.toFixed(decimals);
   };
+  const text = (value: number): string => (Object.is(value, -0) ? `-${magnitude(0)}` : magnitude(value));
   return (value) => (Number.isFinite(value) ? text(value) : special(value));
 }
 
@@ -63,14 +64,17 @@ export function formatTensor(
     : dtype === "bool"
       ? (value) => (value ? "true" : "false")
       : (value) => value.toFixed(0);
-  const width = Math.max(0, ...picked.map((value) => format(value).length));
+  // As in PyTorch, zeros and what is not finite do not widen the columns of floats.
+  const measured = isFloat(dtype) ? picked.filter((value) => value !== 0 && Number.isFinite(value)) : picked;
+  const width = Math.max(1, ...measured.map((value) => format(value).length));
   const indent = `${name}(`.length;
   const render = (axis: number, offset: number): string => {
     if (axis === shape.length) return format(values[offset]).padStart(shape.length === 0 ? 0 : width);
+    const isRow = axis === shape.length - 1;
     const parts = shown(shape[axis], summarize).map((i) =>
-      i < 0 ? "..." : render(axis + 1, offset * shape[axis] + i),
+      i < 0 ? (isRow ? " ..." : "...") : render(axis + 1, offset * shape[axis] + i),
     );
-    if (axis === shape.length - 1) return `[${wrap(parts, indent + axis + 1)}]`;
+    if (isRow) return `[${wrap(parts, width, indent + axis)}]`;
     const blank = "\n".repeat(shape.length - axis - 1);
     return `[${parts.join(`,${blank}${" ".repeat(indent + axis + 1)}`)}]`;
   };
@@ -82,10 +86,10 @@ export function formatTensor(
   return `${name}(${[body, ...facts, ...suffix].join(", ")})`;
 }
 
-/** Lines of at most 80 columns. */
-function wrap(parts: readonly string[], indent: number): string {
-  const perLine = Math.max(1, Math.floor((80 - indent) / ((parts[0]?.length ?? 0) + 2)));
+/** Lines of about 80 columns: the bracket in front is not counted, as in PyTorch. */
+function wrap(parts: readonly string[], width: number, indent: number): string {
+  const perLine = Math.max(1, Math.floor((80 - indent) / (width + 2)));
   const lines: string[] = [];
   for (let i = 0; i < parts.length; i += perLine) lines.push(parts.slice(i, i + perLine).join(", "));
-  return lines.join(`,\n${" ".repeat(indent)}`);
+  return lines.join(`,\n${" ".repeat(indent + 1)}`);
 }

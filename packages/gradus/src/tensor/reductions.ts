@@ -58,7 +58,7 @@ export function variance(x: Tensor, dim: Dims, correction: number, keepdim: bool
 
 /** The largest element; equal ones share the gradient (`torch.amax`). */
 export function largest(x: Tensor, dim: Dims, keepdim: boolean): Tensor {
-  if (!x.requiresGrad) {
+  if (!nodeOf(x).requiresGrad) {
     const result = reduce("amax", widened(x), dim, keepdim, build.max);
     return result.to(x.dtype);
   }

@@ -11,6 +11,7 @@ import {
   isFloat,
   leaf,
   type Node,
+  node,
   normalizeAxis,
   ShapeError,
   sameShape,
@@ -136,7 +137,7 @@ export class Tensor {
   }
 
   get requiresGrad(): boolean {
-    return isGradEnabled() ? this.node.requiresGrad : this.isLeaf && this.node.requiresGrad;
+    return this.node.requiresGrad;
   }
 
   /** Whether `backward` gathers a gradient here: a tensor that no recorded operation has made. */
@@ -193,7 +194,10 @@ export class Tensor {
 
   /** A copy that gradients pass through. Tensors are values, so it costs nothing. */
   clone(): Tensor {
-    return new Tensor(nodeOf(this));
+    const own = nodeOf(this);
+    if (!own.requiresGrad || !own.isGradientLeaf) return new Tensor(own);
+    // A copy of a leaf is no leaf itself: it may be changed in place, and its gradient is not gathered.
+    return new Tensor(node("reshape", [own], {}, own));
   }
 
   /** Adds the gradient of this tensor to `.grad` of every leaf it depends on. */
@@ -299,11 +303,14 @@ export class Tensor {
         "the result has another shape than the tensor",
       );
     }
-    if (isGradEnabled() && this.isLeaf && this.node.requiresGrad) {
+    const learns = this.isLeaf && this.node.requiresGrad;
+    if (isGradEnabled() && learns) {
       throw new GradusError(
         "in-place operation: a leaf that requires a gradient cannot be changed while gradients are recorded. Wrap it in gd.noGrad(() => ...).",
       );
     }
+    // A leaf that is updated is a parameter: it stays a leaf, and keeps its value from step to step.
+    if (learns && this.variable === null) this.asState(true);
     const node = build.cast(nodeOf(value), this.dtype);
     if (this.variable !== null) {
       this.variable.assign(node);

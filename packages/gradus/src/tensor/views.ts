@@ -192,7 +192,7 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
   return Tensor.of(build.window(nodeOf(x), { axes: [axis], size: [size], stride: [step], dilation: [1] }));
 }
 
-export function cat(tensors: readonly Tensor[], dim: number): Tensor {
+export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0)
     throw new ArgumentError("cat", "there is nothing to concatenate", "Pass one tensor or more.");
   const axis = normalizeAxis("cat", dim, tensors[0].ndim);
@@ -205,7 +205,7 @@ export function cat(tensors: readonly Tensor[], dim: number): Tensor {
   );
 }
 
-export function stack(tensors: readonly Tensor[], dim: number): Tensor {
+export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0) throw new ArgumentError("stack", "there is nothing to stack", "Pass one tensor or more.");
   for (const tensor of tensors) {
     if (tensor.shape.join() !== tensors[0].shape.join())

@@ -17,11 +17,17 @@ export function isGzip(bytes: Uint8Array): boolean {
  * @param bytes the data
  * @param limit the most bytes that the result may have
  * @param file the file's name, for errors
+ * @param content what the caller expects in the file, such as "20 images", for errors
  * @throws DatasetError if the result would be longer than `limit`, or the data are not whole
  */
-export async function gunzipIfNeeded(bytes: Uint8Array, limit: number, file: string): Promise<Uint8Array> {
+export async function gunzipIfNeeded(
+  bytes: Uint8Array,
+  limit: number,
+  file: string,
+  content?: string,
+): Promise<Uint8Array> {
   if (!isGzip(bytes)) {
-    if (bytes.length > limit) throw tooLong(file, limit);
+    if (bytes.length > limit) throw tooLong(file, limit, content);
     return bytes;
   }
   const chunks: Uint8Array[] = [];
@@ -38,7 +44,7 @@ export async function gunzipIfNeeded(bytes: Uint8Array, limit: number, file: str
   }
   if (total > limit) {
     await reader.cancel();
-    throw tooLong(file, limit);
+    throw tooLong(file, limit, content);
   }
   const whole = new Uint8Array(total);
   let at = 0;
@@ -60,9 +66,10 @@ function piecesOf(bytes: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {
   });
 }
 
-export function tooLong(file: string, limit: number): DatasetError {
+export function tooLong(file: string, limit: number, content?: string): DatasetError {
+  const expected = content === undefined ? `${limit} bytes` : `${limit} bytes of ${content}`;
   const remedy = "It is not the file it should be: get it again from a source you trust.";
-  return new DatasetError(file, "", `it holds more than the ${limit} bytes that were expected`, remedy);
+  return new DatasetError(file, "", `it holds more than the expected ${expected}`, remedy);
 }
 
 export function damaged(file: string, cause: unknown): DatasetError {

@@ -35,7 +35,8 @@ interface DtypeRow {
 
 /** Element types by the third byte of the magic number; 0x0A is not in use. */
 const DTYPES: ReadonlyMap<number, DtypeRow> = new Map<number, DtypeRow>([
-  [0x08, { dtype: "uint8", bytes: 1, read: (b, start, n) => b.subarray(start, start + n) }],
+  // Not subarray: of Node's Buffer that would be another Buffer.
+  [0x08, { dtype: "uint8", bytes: 1, read: (b, start, n) => new Uint8Array(b.buffer, b.byteOffset + start, n) }],
   [0x09, { dtype: "int8", bytes: 1, read: (b, start, n) => new Int8Array(b.buffer, b.byteOffset + start, n) }],
   [0x0b, { dtype: "int16", bytes: 2, read: (b, start, n) => fill(new Int16Array(n), b, start, 2, "getInt16") }],
   [0x0c, { dtype: "int32", bytes: 4, read: (b, start, n) => fill(new Int32Array(n), b, start, 4, "getInt32") }],

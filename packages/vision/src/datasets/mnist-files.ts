@@ -5,6 +5,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DatasetError } from "./errors.ts";
 import { datasetFolder } from "./folders.ts";
+import { tooLong } from "./gunzip.ts";
 import { gunzipIfNeeded } from "./gunzip-node.ts";
 import { type IdxArray, parseIdx } from "./idx.ts";
 import type { DatasetSplits, LabeledImages } from "./labeled-images.ts";
@@ -105,7 +106,7 @@ function spellings(file: string): readonly string[] {
 
 async function loadSplit(imagesFile: string, labelsFile: string, classes: readonly string[]): Promise<LabeledImages> {
   // Labels come first: their number says how long the images may be.
-  const labels = await readIdx(labelsFile, headerBytes(1) + MOST_IMAGES);
+  const labels = await readIdx(labelsFile, headerBytes(1) + MOST_IMAGES, "labels");
   if (labels.dtype !== "uint8" || labels.shape.length !== 1) throw unexpected(labelsFile, labels, "uint8 [count]");
   const count = labels.shape[0]!;
   const wrong = labels.data.findIndex((label) => label >= classes.length);
@@ -113,7 +114,11 @@ async function loadSplit(imagesFile: string, labelsFile: string, classes: readon
     const problem = `label ${wrong} is ${labels.data[wrong]}, but there are ${classes.length} classes, 0 to 9`;
     throw new DatasetError(labelsFile, `byte ${headerBytes(1) + wrong}`, problem, "Get the file again.");
   }
-  const images = await readIdx(imagesFile, headerBytes(3) + count * SIDE * SIDE);
+  const images = await readIdx(
+    imagesFile,
+    headerBytes(3) + count * SIDE * SIDE,
+    `${count} images, as many as ${labelsFile} has labels`,
+  );
   const [imageCount, height, width] = images.shape;
   if (images.dtype !== "uint8" || images.shape.length !== 3 || height !== SIDE || width !== SIDE) {
     throw unexpected(imagesFile, images, `uint8 [count, ${SIDE}, ${SIDE}]`);
@@ -125,15 +130,11 @@ async function loadSplit(imagesFile: string, labelsFile: string, classes: readon
   return { images: images.data, labels: labels.data, count, height, width, classes };
 }
 
-async function readIdx(file: string, limit: number): Promise<IdxArray> {
+async function readIdx(file: string, limit: number, content: string): Promise<IdxArray> {
   // Gzip makes nothing longer by more than a thousandth or so: what is longer on disk would be too long unpacked.
   const { size } = await stat(file);
-  const longest = limit + Math.ceil(limit / 100) + 1024;
-  if (size > longest) {
-    const problem = `the file has ${size} bytes where at most ${longest} were expected`;
-    throw new DatasetError(file, "", problem, "It is not the file it should be: get it again.");
-  }
-  return parseIdx(await gunzipIfNeeded(await readFile(file), limit, file), file);
+  if (size > limit + Math.ceil(limit / 100) + 1024) throw tooLong(file, limit, content);
+  return parseIdx(await gunzipIfNeeded(await readFile(file), limit, file, content), file);
 }
 
 function unexpected(file: string, { dtype, shape }: IdxArray, expected: string): DatasetError {

@@ -24,7 +24,7 @@ describe.each([
 
   it("refuses content longer than the limit, packed or not", async () => {
     const limit = noise.length - 1;
-    const message = `x: it holds more than the ${limit} bytes that were expected`;
+    const message = `x: it holds more than the expected ${limit} bytes`;
     await expect(gunzipIfNeeded(gzipSync(noise), limit, "x")).rejects.toThrow(message);
     await expect(gunzipIfNeeded(noise, limit, "x")).rejects.toThrow(message);
   });

@@ -9,7 +9,7 @@ function idx(type: number, shape: readonly number[], data: Iterable<number>): Ui
   const file = new Uint8Array(4 + 4 * shape.length + bytes.length);
   file.set([0, 0, type, shape.length]);
   const view = new DataView(file.buffer);
-  shape.forEach((size, i) => view.setUint32(4 + 4 * i, size));
+  for (const [i, size] of shape.entries()) view.setUint32(4 + 4 * i, size);
   file.set(bytes, 4 + 4 * shape.length);
   return file;
 }
@@ -21,7 +21,7 @@ function bigEndian(
   values: readonly number[],
 ): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * width));
-  values.forEach((value, i) => view[set](i * width, value));
+  for (const [i, value] of values.entries()) view[set](i * width, value);
   return new Uint8Array(view.buffer);
 }
 

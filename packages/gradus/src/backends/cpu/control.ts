@@ -2,8 +2,8 @@
 // read this table: the thread pool in JavaScript, the barrier in WebAssembly.
 
 /**
- * Byte addresses of 32-bit words, the same in every heap. Words that different threads write at the same time stand 64 bytes
- * apart, a cache line each. Address 0 stays unused, so that a null pointer harms nothing.
+ * Byte addresses of 32-bit words, the same in every heap. Words that different threads write at the same time stand 64
+ * bytes apart, a cache line each. Address 0 stays unused, so that a null pointer harms nothing.
  */
 export const controlLayout = {
   /** Counts the commands given to the workers, who sleep on it. */

@@ -1,8 +1,8 @@
 // The free blocks of the heap in order of size, then address: finds the smallest block that holds a request, the
 // lowest of several, in logarithmic time. The nodes of the tree are the blocks themselves.
 //
-// Source: Seidel and Aragon, "Randomized search trees" (1996). The priorities are hashes of the addresses, so that the same
-// requests always lay out the same heap.
+// Source: Seidel and Aragon, "Randomized search trees" (1996). The priorities are hashes of the addresses, so that the
+// same requests always lay out the same heap.
 
 export interface Block {
   address: number;

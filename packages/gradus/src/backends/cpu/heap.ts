@@ -1,8 +1,9 @@
 // The heap of the cpu backend: one WebAssembly memory that tensors, arenas and programs share, and the allocator over
-// it. Best fit, with blocks split on allocation and merged with their free neighbours on release. The bookkeeping lives in
-// JavaScript, outside the memory, where a faulty program cannot damage it.
+// it. Best fit, with blocks split on allocation and merged with their free neighbours on release. The bookkeeping lives
+// in JavaScript, outside the memory, where a faulty program cannot damage it.
 //
-// Source of the policy: Wilson, Johnstone, Neely and Boles, "Dynamic storage allocation: a survey and critical review" (1995).
+// Source of the policy: Wilson, Johnstone, Neely and Boles, "Dynamic storage allocation: a survey and critical review"
+// (1995).
 
 import { type Block, FreeBlocks } from "./free-blocks.ts";
 import type { MemoryLimits } from "./wasm/assembler.ts";
@@ -179,7 +180,8 @@ export class Heap {
     const block = this.#live.get(address);
     if (block === undefined) {
       throw new HeapError(
-        `Address ${address} is none of the ${this.#live.size} live allocations. Free each address once, and only addresses that allocate() returned.`,
+        `Address ${address} is none of the ${this.#live.size} live allocations. ` +
+          "Free each address once, and only addresses that allocate() returned.",
       );
     }
     return block;

@@ -10,3 +10,12 @@ export async function importNode<Module>(specifier: `node:${string}`): Promise<M
   if (builtin !== undefined) return builtin(specifier) as Module;
   return import(/* @vite-ignore */ /* webpackIgnore: true */ specifier);
 }
+
+/** The machine's cores, at most 16: what a pool has unless told otherwise. */
+export async function defaultThreads(): Promise<number> {
+  if (isNode) {
+    const os = await importNode<typeof import("node:os")>("node:os");
+    return Math.min(16, os.availableParallelism());
+  }
+  return Math.min(16, globalThis.navigator?.hardwareConcurrency ?? 1);
+}

@@ -1,5 +1,5 @@
-// Starts one worker of the thread pool, in Node as a worker thread and in a browser as a Worker over a Blob. Either way the
-// worker's code is text made here from functions, and needs no file that a bundler would have to carry along.
+// Starts one worker of the thread pool, in Node as a worker thread and in a browser as a Worker over a Blob. Either way
+// the worker's code is text made here from functions, and needs no file that a bundler would have to carry along.
 
 import { createMath } from "./math.ts";
 import { importNode, isNode } from "./platform.ts";
@@ -33,7 +33,8 @@ async function startNodeWorker(setup: WorkerSetup, events: WorkerEvents): Promis
   const source =
     `${preamble} const { parentPort, workerData } = require("node:worker_threads");` +
     callMain("workerData", "(message) => parentPort.postMessage(message)");
-  // No arguments and no environment: options meant for the main thread, such as loaders, would only slow the worker down.
+  // No arguments and no environment: options meant for the main thread, such as loaders, would only slow the worker
+  // down.
   const worker = new Worker(source, { eval: true, workerData: setup, execArgv: [], env: {}, name: workerName(setup) });
   worker.on("message", (message: WorkerMessage) => events.message(message));
   worker.on("error", (error) => events.failure(String(error)));

@@ -15,8 +15,8 @@ export interface LoadedProgram {
 
 export interface ThreadPoolOptions {
   /**
-   * Whether the caller may be blocked while a program runs, and then takes a share itself. Default: wherever the platform
-   * allows it, that is everywhere but on a browser's main thread.
+   * Whether the caller may be blocked while a program runs, and then takes a share itself. Default: wherever the
+   * platform allows it, that is everywhere but on a browser's main thread.
    */
   readonly canBlock?: boolean;
   /** How long the workers may take to start, in milliseconds. Default: 20 seconds. */
@@ -43,8 +43,14 @@ export class ProgramError extends Error {
   }
 }
 
-/** Looks at a word before a thread sleeps on it: a few microseconds, less than a wake-up costs. */
-const spins = 2000;
+// Looks at a word before a thread sleeps on it; one takes some 12 ns in JavaScript.
+/** Of a worker, for the next command: a few microseconds, for programs that follow each other at once. */
+const idleSpins = 400;
+/**
+ * Of the caller, for the last worker to finish: longer than it takes to wake a worker, or the two would fall asleep in
+ * turn over every one of a row of small programs.
+ */
+const joinSpins = 2500;
 
 interface Program {
   readonly entry: ProgramEntry;
@@ -144,8 +150,8 @@ export class ThreadPool {
   }
 
   /**
-   * As `run`, for a caller that cannot block: the workers do all shares of a parallel program meanwhile. Runs happen in the
-   * order of the calls. A caller that can block is blocked here too.
+   * As `run`, for a caller that cannot block: the workers do all shares of a parallel program meanwhile. Runs happen in
+   * the order of the calls. A caller that can block is blocked here too.
    */
   async runAsync(program: LoadedProgram, parameters: number, parallel: boolean): Promise<void> {
     if (this.canBlock || this.threads === 1) return this.run(program, parameters, parallel);
@@ -203,7 +209,7 @@ export class ThreadPool {
   async #startWorker(thread: number, events: WorkerEvents): Promise<void> {
     const { memory } = this.#heap;
     const announce = !this.canBlock && waitAsync === undefined;
-    const setup = { memory, layout: controlLayout, thread, threads: this.threads, spins, announce };
+    const setup = { memory, layout: controlLayout, thread, threads: this.threads, spins: idleSpins, announce };
     const worker = await startWorker(setup, events);
     if (this.#closed === undefined) this.#workers.push(worker);
     else await worker.terminate();
@@ -259,7 +265,7 @@ export class ThreadPool {
     }
     const words = this.#words;
     const busy = controlLayout.busy / 4;
-    for (let left = spins; left > 0 && Atomics.load(words, busy) !== 0; left--);
+    for (let left = joinSpins; left > 0 && Atomics.load(words, busy) !== 0; left--);
     for (let left = Atomics.load(words, busy); left !== 0; left = Atomics.load(words, busy)) {
       Atomics.wait(words, busy, left);
     }

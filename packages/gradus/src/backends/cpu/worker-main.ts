@@ -2,12 +2,14 @@
 // reports back, sleeps again. A worker never returns to its event loop, so everything it learns comes through the
 // shared memory.
 //
-// Both functions run in the worker from their own source text, so that no bundler needs to know of them: they must refer to
-// nothing outside themselves, types excepted.
+// Both functions run in the worker from their own source text, so that no bundler needs to know of them: they must
+// refer to nothing outside themselves, types excepted.
 
 import type { ControlLayout } from "./control.ts";
 
-/** What a program exports as `run`: the share of one thread. Without parallelism it is called as run(0, 1, parameters). */
+/**
+ * What a program exports as `run`: the share of one thread. Without parallelism it is called as run(0, 1, parameters).
+ */
 export type ProgramEntry = (thread: number, threads: number, parameters: number) => void;
 
 export interface WorkerSetup {

@@ -254,7 +254,7 @@ describe("what cannot be assembled is refused where it is written", () => {
   const refused: Record<string, (f: FunctionBuilder, module: ModuleBuilder) => unknown> = {
     "a branch further out than the function": (f) => f.block().br(2),
     "an end too many": (f) => f.end(),
-    "a block left open": (f, module) => (f.loop(), module.finish()),
+    "a block left open": (f, module) => f.loop() && module.finish(),
     "a local that is not declared": (f) => f.get(1),
     "a lane that the vector lacks": (f) => f.lane("f32x4.extract_lane", 4),
     "a lane that the access lacks": (f) => f.memoryLane("v128.load64_lane", 0, 2),

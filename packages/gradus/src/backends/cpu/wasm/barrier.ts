@@ -1,6 +1,6 @@
 // Emits the barrier at which the threads of a program meet. A counting barrier with a generation in place of a sense
-// flag: the last thread to arrive opens the next generation, the others watch for it, first spinning (phases of a program
-// end within microseconds of each other), then asleep on a futex.
+// flag: the last thread to arrive opens the next generation, the others watch for it, first spinning (phases of a
+// program end within microseconds of each other), then asleep on a futex.
 //
 // Source: Mellor-Crummey and Scott, "Algorithms for scalable synchronization on shared-memory multiprocessors" (1991),
 // section 3.1, the centralized barrier.
@@ -11,7 +11,11 @@ import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
 export { controlLayout } from "../control.ts";
 
 export interface BarrierOptions {
-  /** Looks at the generation before a thread goes to sleep. The default takes some ten microseconds. */
+  /**
+   * Looks at the generation before a thread goes to sleep. Default: 30,000, some ten microseconds, which is about half
+   * of what a wake-up costs: spinning much less makes threads sleep at every barrier, much more takes time from threads
+   * that have work where there are more threads than cores.
+   */
   readonly spins?: number;
 }
 
@@ -19,11 +23,11 @@ export interface BarrierOptions {
 const recheckInterval = 50_000_000n;
 
 /**
- * Defines `barrier(threads: i32) -> i32` in `module`, which has imported its memory, and returns it. The result is 1 when another
- * thread has failed, and then the program has to return; otherwise it is 0 and what every thread wrote before the
- * barrier is seen by all. With one thread it returns 0 at once.
+ * Defines `barrier(threads: i32) -> i32` in `module`, which has imported its memory, and returns it. The result is 1
+ * when another thread has failed, and then the program has to return; otherwise it is 0 and what every thread wrote
+ * before the barrier is seen by all. With one thread it returns 0 at once.
  */
-export function emitBarrier(module: ModuleBuilder, { spins = 4000 }: BarrierOptions = {}): FunctionBuilder {
+export function emitBarrier(module: ModuleBuilder, { spins = 30_000 }: BarrierOptions = {}): FunctionBuilder {
   const barrier = module.defineFunction({ params: ["i32"], results: ["i32"] }, "barrier");
   const threads = 0;
   const generation = barrier.local("i32");
@@ -34,8 +38,8 @@ export function emitBarrier(module: ModuleBuilder, { spins = 4000 }: BarrierOpti
 
   barrier.get(threads).i32(1).op("i32.le_s").if().i32(0).op("return").end();
 
-  // The generation is read before the flag. A failing thread sets the flag, then opens a generation: whoever saw the flag
-  // unset holds a generation that is over, and cannot fall asleep on it.
+  // The generation is read before the flag. A failing thread sets the flag, then opens a generation: whoever saw the
+  // flag unset holds a generation that is over, and cannot fall asleep on it.
   load(controlLayout.barrierGeneration).set(generation);
   load(controlLayout.aborted).if().i32(1).op("return").end();
 
@@ -47,7 +51,7 @@ export function emitBarrier(module: ModuleBuilder, { spins = 4000 }: BarrierOpti
   barrier.end();
   returnAborted().end();
 
-  barrier.i32(spins).set(spinsLeft);
+  barrier.i32(Math.max(1, spins)).set(spinsLeft);
   barrier.loop();
   load(controlLayout.barrierGeneration).get(generation).op("i32.ne").if();
   returnAborted().end();

@@ -1,0 +1,269 @@
+// Pass 5, emit: a program's loops as one WebAssembly module. Every phase of a kernel is a function; `run` calls them in
+// order with barriers between, on every thread with its own number.
+//
+// Parameters lie in memory as 32-bit words: arena, scratch, scratch bytes a thread, scalars, then inputs and outputs.
+
+import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
+import type { LoopVariable } from "../../../compiler/index-expression.ts";
+import type { BufferReference } from "../../../compiler/ir.ts";
+import { type FunctionBuilder, ModuleBuilder, type ValueType } from "./assembler.ts";
+import { emitBarrier } from "./barrier.ts";
+import { ExpressionEmitter } from "./emit-expression.ts";
+
+export interface EmitOptions {
+  readonly memory: { readonly initial: number; readonly maximum: number; readonly shared: boolean };
+  readonly relaxedSimd: boolean;
+  readonly threads: number;
+}
+
+/** Words at the beginning of the parameters. */
+export const parameterWords = { arena: 0, scratch: 1, scratchBytes: 2, scalars: 3, buffers: 4 } as const;
+
+export function emitModule(program: Program, options: EmitOptions): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const { initial, maximum, shared } = options.memory;
+  module.importMemory("env", "memory", { initial, maximum, shared });
+  const libraryFunctions = importLibrary(module, program);
+  const barrier = shared && options.threads > 1 ? emitBarrier(module) : null;
+  const run = module.defineFunction({ params: ["i32", "i32", "i32"], results: [] }, "run");
+  const meet = (): void => {
+    if (barrier !== null) run.get(1).call(barrier.index).if().op("return").end();
+  };
+  program.kernels.forEach((kernel, i) => {
+    if (program.plan.barriers[i]) meet();
+    kernel.phases.forEach((phase, j) => {
+      if (j > 0) meet();
+      const phaseFunction = module.defineFunction(
+        { params: ["i32", "i32", "i32"], results: [] },
+        `${kernel.name}.${j}`,
+      );
+      new PhaseEmitter(phaseFunction, program, libraryFunctions, options).emit(phase);
+      run.get(0).get(1).get(2).call(phaseFunction.index);
+    });
+  });
+  module.exportFunction("run", run);
+  return module.finish();
+}
+
+/** Imports the functions of the mathematics library that the program calls. */
+function importLibrary(module: ModuleBuilder, program: Program): ReadonlyMap<string, number> {
+  const imports = new Map<string, number>();
+  const visitExpression = (expression: Expression): void => {
+    const { node } = expression;
+    if (node.op === "call" && !imports.has(node.fn)) {
+      const params = node.args.map((): ValueType => "f64");
+      imports.set(node.fn, module.importFunction("math", node.fn, { params, results: ["f64"] }));
+    }
+    for (const value of Object.values(node)) {
+      for (const operand of Array.isArray(value) ? value : [value]) {
+        if (typeof operand === "object" && operand !== null && "lanes" in operand && "node" in operand)
+          visitExpression(operand);
+      }
+    }
+  };
+  const visit = (statement: Statement): void => {
+    if (statement.op === "for") statement.body.forEach(visit);
+    else if (statement.op === "if") [...statement.whenTrue, ...statement.whenFalse].forEach(visit);
+    if ("value" in statement) visitExpression(statement.value);
+    if (statement.op === "put") visitExpression(statement.address);
+    if (statement.op === "if") visitExpression(statement.condition);
+  };
+  for (const kernel of program.kernels) for (const phase of kernel.phases) phase.body.forEach(visit);
+  return imports;
+}
+
+const thread = 0;
+const threads = 1;
+const parameters = 2;
+
+export function valueTypeOf(kind: Expression["kind"], lanes: number): ValueType {
+  if (lanes > 1) return "v128";
+  return kind === "bool" ? "i32" : kind;
+}
+
+class PhaseEmitter {
+  private readonly registers = new Map<Register, number>();
+  private readonly variables = new Map<LoopVariable, number>();
+  private readonly bases = new Map<string, number>();
+  private readonly expressions: ExpressionEmitter;
+
+  constructor(
+    private readonly code: FunctionBuilder,
+    private readonly program: Program,
+    library: ReadonlyMap<string, number>,
+    options: EmitOptions,
+  ) {
+    this.expressions = new ExpressionEmitter(code, {
+      register: (register) => this.registerLocal(register),
+      variable: (variable) => this.variables.get(variable)!,
+      base: (buffer) => this.baseLocal(buffer),
+      library,
+      relaxedSimd: options.relaxedSimd,
+    });
+  }
+
+  emit(phase: LoopNest): void {
+    this.loadBases(phase);
+    for (const statement of phase.body) {
+      const everyThread = statement.op === "assign" || (statement.op === "for" && statement.parallel);
+      if (everyThread) {
+        this.statement(statement, true);
+        continue;
+      }
+      this.code.get(thread).op("i32.eqz").if();
+      this.statement(statement, false);
+      this.code.end();
+    }
+  }
+
+  private registerLocal(register: Register): number {
+    let local = this.registers.get(register);
+    if (local === undefined) {
+      local = this.code.local(valueTypeOf(register.kind, register.lanes));
+      this.registers.set(register, local);
+    }
+    return local;
+  }
+
+  private baseLocal(buffer: BufferReference): number {
+    return this.bases.get(baseKey(buffer))!;
+  }
+
+  /** The addresses of all buffers the phase touches, read once at its beginning. */
+  private loadBases(phase: LoopNest): void {
+    const { code, program } = this;
+    const { inputs, outputs, plan } = program;
+    for (const buffer of buffersIn(phase)) {
+      const key = baseKey(buffer);
+      if (this.bases.has(key)) continue;
+      const local = code.local("i32");
+      this.bases.set(key, local);
+      const word = (index: number): FunctionBuilder => code.get(parameters).memory("i32.load", index * 4);
+      switch (buffer.space) {
+        case "arena":
+          word(parameterWords.arena).i32(plan.offsets.get(buffer)!).op("i32.add");
+          break;
+        case "scratch":
+          word(parameterWords.scratch);
+          word(parameterWords.scratchBytes).get(thread).op("i32.mul").op("i32.add");
+          break;
+        case "scalars":
+          word(parameterWords.scalars)
+            .i32(Number(buffer.name.slice("scalar".length)) * 8)
+            .op("i32.add");
+          break;
+        case "input":
+          word(parameterWords.buffers + inputs.indexOf(buffer));
+          break;
+        case "output":
+          word(parameterWords.buffers + inputs.length + outputs.indexOf(buffer));
+          break;
+      }
+      code.set(local);
+    }
+  }
+
+  private statement(statement: Statement, shared: boolean): void {
+    switch (statement.op) {
+      case "assign":
+        this.expressions.emit(statement.value);
+        this.code.set(this.registerLocal(statement.register));
+        return;
+      case "put":
+        this.expressions.store(statement);
+        return;
+      case "if":
+        this.expressions.emit(statement.condition);
+        this.code.if();
+        for (const inner of statement.whenTrue) this.statement(inner, false);
+        if (statement.whenFalse.length > 0) {
+          this.code.else();
+          for (const inner of statement.whenFalse) this.statement(inner, false);
+        }
+        this.code.end();
+        return;
+      case "for":
+        this.loop(statement, shared && statement.parallel);
+        return;
+      case "store":
+        throw new Error("internal: a store that was not scheduled reached the emitter");
+    }
+  }
+
+  private loop(statement: Extract<Statement, { op: "for" }>, shared: boolean): void {
+    const { code } = this;
+    const { variable, from, to, step, body } = statement;
+    const counter = code.local("i32");
+    const end = code.local("i32");
+    this.variables.set(variable, counter);
+    this.bound(from);
+    code.set(counter);
+    this.bound(to);
+    code.set(end);
+    if (shared) this.takeShare(counter, end, step);
+    code.block();
+    code.get(counter).get(end).op("i32.ge_s").brIf(0);
+    code.loop();
+    for (const inner of body) this.statement(inner, false);
+    code.get(counter).i32(step).op("i32.add").tee(counter).get(end).op("i32.lt_s").brIf(0);
+    code.end().end();
+  }
+
+  private bound(index: Extract<Statement, { op: "for" }>["from"]): void {
+    const [term] = index.terms;
+    if (term === undefined) this.code.i32(index.constant);
+    else if (term.atom.kind === "value") this.expressions.emit(term.atom.value);
+    else throw new Error("internal: a loop bound that was not scheduled reached the emitter");
+  }
+
+  /** Of n steps from `counter` to `end`, thread t of T takes those from n t / T to n (t + 1) / T. */
+  private takeShare(counter: number, end: number, step: number): void {
+    const { code } = this;
+    const start = code.local("i32");
+    const steps = code.local("i32");
+    code.get(counter).set(start);
+    code
+      .get(end)
+      .get(counter)
+      .op("i32.sub")
+      .i32(step - 1)
+      .op("i32.add")
+      .i32(step)
+      .op("i32.div_s")
+      .set(steps);
+    const share = (number: () => FunctionBuilder): void => {
+      number();
+      code.op("i64.extend_i32_u").get(steps).op("i64.extend_i32_u").op("i64.mul");
+      code.get(threads).op("i64.extend_i32_u").op("i64.div_u").op("i32.wrap_i64");
+      code.i32(step).op("i32.mul").get(start).op("i32.add");
+    };
+    // Where there are no steps the bounds cross and the loop does not run.
+    code.get(steps).i32(0).op("i32.gt_s").if();
+    const limit = code.local("i32");
+    share(() => code.get(thread).i32(1).op("i32.add"));
+    code.set(limit);
+    share(() => code.get(thread));
+    code.set(counter);
+    code.get(limit).get(end).get(limit).get(end).op("i32.lt_s").op("select").set(end);
+    code.end();
+  }
+}
+
+const baseKey = (buffer: BufferReference): string => (buffer.space === "scratch" ? "scratch" : buffer.name);
+
+function buffersIn(phase: LoopNest): Set<BufferReference> {
+  const found = new Set<BufferReference>();
+  const seen = new Set<object>();
+  const search = (value: unknown): void => {
+    if (typeof value !== "object" || value === null || seen.has(value)) return;
+    seen.add(value);
+    if ("space" in value && "dtype" in value) {
+      found.add(value as BufferReference);
+      return;
+    }
+    if (value instanceof Set || value instanceof Map) return;
+    for (const inner of Object.values(value)) search(inner);
+  };
+  search(phase.body);
+  return found;
+}

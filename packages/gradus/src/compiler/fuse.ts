@@ -1,0 +1,277 @@
+// Pass 2, fuse: the graph becomes kernels. First it is decided which values are stored, all others are computed where
+// they are read; then every stored value is given to a kernel. A kernel is grown around an anchor (a reduction or a
+// contraction): what precedes it is computed as it is read, what follows it element by element is its epilogue.
+
+import { type Node, type Op, sameShape, sizeOf, topologicalOrder } from "../graph/index.ts";
+import { computationCost } from "./cost.ts";
+
+export type KernelKind = "map" | "reduce" | "contract" | "concat" | "scatterAdd" | "argsort" | "cumsum";
+
+/** A kernel: what it computes over one domain, and which of it is stored. */
+export interface Kernel {
+  readonly kind: KernelKind;
+  /** The shape its results are indexed by. */
+  readonly shape: readonly number[];
+  /** The reductions, the contraction, or the one op of other kinds. */
+  readonly anchors: Node[];
+  /** The nodes stored, in topological order. */
+  readonly outputs: Node[];
+  /** Stored values it reads from other kernels. */
+  readonly reads: Set<Node>;
+}
+
+/** Kernels in an order in which they can run. Those of one group need no barrier between them and run as one kernel. */
+export interface FusedGraph {
+  readonly groups: readonly (readonly Kernel[])[];
+  readonly stored: ReadonlySet<Node>;
+}
+
+const leaves: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar", "full", "iota", "random"]);
+/** Leaves that lie in memory. */
+const inputs: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
+const maps: ReadonlySet<Op> = new Set<Op>(["unary", "binary", "compare", "select", "cast", "detach"]);
+const views: ReadonlySet<Op> = new Set<Op>(["reshape", "permute", "expand", "slice", "flip", "window"]);
+const reductions: ReadonlySet<Op> = new Set<Op>(["sum", "max", "argmax", "fold"]);
+const opaque: ReadonlySet<Op> = new Set<Op>(["concat", "scatterAdd", "argsort", "cumsum"]);
+
+const isAnchor = (node: Node): boolean => reductions.has(node.op) || node.op === "dot";
+export const isMap = (node: Node): boolean => maps.has(node.op);
+
+/** Beyond this, computing a value again for every reader costs more than storing it. */
+const recomputeLimit = 24;
+
+export function fuse(outputs: readonly Node[]): FusedGraph {
+  const order = topologicalOrder(outputs);
+  const users = usersOf(order);
+  const { stored, epilogues } = chooseStored(order, users, outputs);
+  const assigner = new KernelAssigner(stored, epilogues);
+  for (const node of order) assigner.place(node);
+  return { groups: groupIndependent(assigner.sorted()), stored };
+}
+
+function usersOf(order: readonly Node[]): Map<Node, Set<Node>> {
+  const users = new Map<Node, Set<Node>>(order.map((node) => [node, new Set()]));
+  for (const node of order) for (const input of node.inputs) users.get(input)!.add(node);
+  return users;
+}
+
+/** What a contraction packs from: below views there must be memory, and padding is written out. */
+function viewBase(node: Node): Node {
+  let base = node;
+  while (views.has(base.op)) base = base.inputs[0];
+  return base;
+}
+
+function chooseStored(
+  order: readonly Node[],
+  users: Map<Node, Set<Node>>,
+  outputs: readonly Node[],
+): { stored: Set<Node>; epilogues: Map<Node, Node> } {
+  const stored = new Set<Node>(outputs);
+  const store = (node: Node): void => {
+    if (!inputs.has(node.op)) stored.add(node);
+  };
+  for (const node of order) {
+    if (opaque.has(node.op)) store(node);
+    if (node.op === "dot") for (const operand of node.inputs) store(viewBase(operand));
+    if (node.op === "argsort") store(viewBase(node.inputs[0]));
+    if (node.op === "gather" && !leaves.has(viewBase(node.inputs[0]).op)) store(viewBase(node.inputs[0]));
+  }
+  const epilogues = growEpilogues(order, users, stored);
+  storeExpensive(order, users, stored);
+  return { stored, epilogues };
+}
+
+/**
+ * From each anchor along its only user as long as that is a map of the same elements: the end of the chain is stored
+ * instead of the anchor. Later anchors choose first, for all that a chain reads must be there before its kernel runs.
+ */
+function growEpilogues(order: readonly Node[], users: Map<Node, Set<Node>>, stored: Set<Node>): Map<Node, Node> {
+  const owner = new Map<Node, Node>();
+  for (const anchor of order.filter(isAnchor).reverse()) {
+    const chain: Node[] = [anchor];
+    for (let end = anchor; !stored.has(end); ) {
+      const [user, ...others] = users.get(end)!;
+      if (user === undefined || others.length > 0 || owner.has(user)) break;
+      const continues = isMap(user) || user.op === "reshape";
+      if (!continues || sizeOf(user.shape) !== sizeOf(anchor.shape)) break;
+      chain.push(user);
+      end = user;
+    }
+    while (chain.length > 1 && chain[chain.length - 1].op === "reshape" && !stored.has(chain[chain.length - 1]))
+      chain.pop();
+    for (const node of chain) owner.set(node, anchor);
+    stored.add(chain[chain.length - 1]);
+  }
+  return owner;
+}
+
+/** Stores what many would compute again, and what would be computed again for every repetition. */
+function storeExpensive(order: readonly Node[], users: Map<Node, Set<Node>>, stored: Set<Node>): void {
+  const costs = new Map<Node, number>();
+  for (const node of order) {
+    const kept = (): boolean => stored.has(node) || inputs.has(node.op) || isAnchor(node);
+    const own = computationCost(node);
+    costs.set(node, kept() ? 1 : node.inputs.reduce((sum, input) => sum + costs.get(input)!, own));
+    const [x] = node.inputs;
+    if (x !== undefined && !kept()) {
+      const innermost = node.shape.findLastIndex((extent) => extent > 1);
+      const repeats = node.op === "expand" && innermost >= 0 && x.shape[innermost] !== 1;
+      const overlaps = node.is("window") && node.attributes.stride.some((step, i) => step < node.attributes.size[i]);
+      if ((repeats || overlaps) && costs.get(x)! > 6) storeComputed(x, stored);
+      if (repeats || overlaps) costs.set(node, Math.min(costs.get(node)!, 6));
+    }
+    const readers = users.get(node)!.size;
+    if (!kept() && isMap(node) && readers > 1 && costs.get(node)! * (readers - 1) > recomputeLimit) {
+      stored.add(node);
+      costs.set(node, 1);
+    }
+  }
+}
+
+function storeComputed(node: Node, stored: Set<Node>): void {
+  const base = viewBase(node);
+  if (!leaves.has(base.op)) stored.add(base);
+}
+
+interface Read {
+  readonly node: Node;
+  /** Whether each result reads just the element at its own position. */
+  readonly pointwise: boolean;
+}
+
+class KernelAssigner {
+  private readonly kernels: Kernel[] = [];
+  private readonly kernelOf = new Map<Node, Kernel>();
+
+  constructor(
+    private readonly stored: ReadonlySet<Node>,
+    private readonly epilogues: ReadonlyMap<Node, Node>,
+  ) {}
+
+  place(node: Node): void {
+    if (isAnchor(node)) this.placeAnchor(node);
+    else if (opaque.has(node.op)) this.open(node.op as KernelKind, node, this.readsOf(node.inputs));
+    else if (this.stored.has(node)) this.placeMap(node);
+  }
+
+  private placeAnchor(node: Node): void {
+    const reads = this.readsOf(node.inputs);
+    const partner = this.kernels.find(
+      (kernel) => kernel.kind === "reduce" && canShareLoops(kernel.anchors[0], node) && !this.dependsOn(reads, kernel),
+    );
+    if (partner !== undefined) {
+      partner.anchors.push(node);
+      this.adopt(partner, node, reads);
+    } else {
+      this.open(node.op === "dot" ? "contract" : "reduce", node, reads);
+    }
+  }
+
+  private placeMap(node: Node): void {
+    const reads = this.pointwiseReads(node);
+    const anchor = this.epilogues.get(node);
+    const home = anchor === undefined ? this.findHome(node, reads) : this.kernelOf.get(anchor);
+    const others = new Set(reads.filter((read) => this.kernelOf.get(read.node) !== home).map((read) => read.node));
+    if (home !== undefined) this.adopt(home, node, others);
+    else this.open("map", node, new Set(reads.map((read) => read.node)));
+  }
+
+  /** A kernel over the same elements that has computed something this node reads, or reads the same. */
+  private findHome(node: Node, reads: readonly Read[]): Kernel | undefined {
+    return this.kernels.findLast((kernel) => {
+      if (kernel.kind !== "map" && kernel.kind !== "reduce" && kernel.kind !== "contract") return false;
+      if (!sameShape(kernel.shape, node.shape)) return false;
+      const own = reads.filter((read) => this.kernelOf.get(read.node) === kernel);
+      const shares = own.length > 0 || (kernel.kind === "map" && reads.some((read) => kernel.reads.has(read.node)));
+      if (!shares || own.some((read) => !read.pointwise)) return false;
+      const others = new Set(reads.filter((read) => !own.includes(read)).map((read) => read.node));
+      return !this.dependsOn(others, kernel);
+    });
+  }
+
+  private open(kind: KernelKind, node: Node, reads: Set<Node>): void {
+    const anchors = kind === "map" ? [] : [node];
+    const kernel: Kernel = { kind, shape: node.shape, anchors, outputs: [], reads: new Set() };
+    this.kernels.push(kernel);
+    this.adopt(kernel, node, reads);
+  }
+
+  private adopt(kernel: Kernel, node: Node, reads: ReadonlySet<Node>): void {
+    if (this.stored.has(node)) kernel.outputs.push(node);
+    this.kernelOf.set(node, kernel);
+    for (const read of reads) if (this.kernelOf.get(read) !== kernel) kernel.reads.add(read);
+  }
+
+  /** Whether any of these values comes, directly or not, from a kernel. */
+  private dependsOn(reads: ReadonlySet<Node>, target: Kernel): boolean {
+    const seen = new Set<Kernel>();
+    const visit = (node: Node): boolean => {
+      const kernel = this.kernelOf.get(node);
+      if (kernel === undefined || seen.has(kernel)) return false;
+      if (kernel === target) return true;
+      seen.add(kernel);
+      return [...kernel.reads].some(visit);
+    };
+    return [...reads].some(visit);
+  }
+
+  /** Stored values and anchors that computing these nodes reads. */
+  private readsOf(nodes: readonly Node[]): Set<Node> {
+    const reads = new Set<Node>();
+    for (const node of nodes) this.collect(node, false, (read) => reads.add(read.node));
+    return reads;
+  }
+
+  private pointwiseReads(node: Node): Read[] {
+    const reads: Read[] = [];
+    const stays = isMap(node) || node.op === "reshape";
+    for (const input of node.inputs) this.collect(input, stays, (read) => reads.push(read));
+    return reads;
+  }
+
+  private collect(node: Node, pointwise: boolean, note: (read: Read) => void, seen = new Set<string>()): void {
+    const key = `${node.id}${pointwise}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (this.stored.has(node) || inputs.has(node.op) || isAnchor(node)) {
+      note({ node, pointwise });
+      return;
+    }
+    const stays = pointwise && (isMap(node) || node.op === "reshape");
+    for (const input of node.inputs) this.collect(input, stays, note, seen);
+  }
+
+  /** Kernels ordered so that each comes after those it reads from. */
+  sorted(): Kernel[] {
+    const result: Kernel[] = [];
+    const done = new Set<Kernel>();
+    const visit = (kernel: Kernel): void => {
+      if (done.has(kernel)) return;
+      done.add(kernel);
+      for (const read of kernel.reads) {
+        const source = this.kernelOf.get(read);
+        if (source !== undefined) visit(source);
+      }
+      result.push(kernel);
+    };
+    this.kernels.forEach(visit);
+    return result;
+  }
+}
+
+/** Two reductions run in one loop if they run over the same elements in the same order. */
+function canShareLoops(a: Node, b: Node): boolean {
+  if (a.op === "fold" || b.op === "fold") return false;
+  const axes = (node: Node): string => String((node.attributes as { axes: readonly number[] }).axes);
+  return sameShape(a.inputs[0].shape, b.inputs[0].shape) && axes(a) === axes(b);
+}
+
+/** Map kernels that nothing reads, such as all updates of a step, become one kernel at the end. */
+function groupIndependent(kernels: readonly Kernel[]): Kernel[][] {
+  const read = new Set(kernels.flatMap((kernel) => [...kernel.reads]));
+  const isSink = (kernel: Kernel): boolean => kernel.kind === "map" && !kernel.outputs.some((node) => read.has(node));
+  const sinks = kernels.filter(isSink);
+  const groups = kernels.filter((kernel) => !isSink(kernel)).map((kernel) => [kernel]);
+  return sinks.length === 0 ? groups : [...groups, sinks];
+}

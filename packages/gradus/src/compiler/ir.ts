@@ -1,0 +1,216 @@
+// The loop IR: what kernels are lowered to and every emitter prints. Loops over variables, loads and stores through
+// index expressions, arithmetic on scalars and vectors, and mutable registers as accumulators. Nothing in it knows
+// WebAssembly, C or WGSL: vectors have as many lanes as the target said.
+
+import type { DType } from "../graph/index.ts";
+import { Index, type LoopVariable, variablesOf } from "./index-expression.ts";
+
+/** What a register holds. A bool vector is a mask; uint8 is computed with as i32. */
+export type Kind = "f32" | "f64" | "i32" | "bool";
+
+export const kindOf: { readonly [D in DType]: Kind } = {
+  float32: "f32",
+  float64: "f64",
+  int32: "i32",
+  uint8: "i32",
+  bool: "bool",
+};
+
+/** Memory that a program reads or writes: a program's input or output, a place in the arena, or a thread's own scratch. */
+export interface BufferReference {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly elements: number;
+  readonly space: "input" | "output" | "scalars" | "arena" | "scratch";
+}
+
+export type UnaryPrimitive = "neg" | "abs" | "sqrt" | "floor" | "ceil" | "nearest" | "trunc" | "not";
+export type BinaryPrimitive =
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "min"
+  | "max"
+  | "and"
+  | "or"
+  | "xor"
+  | "shiftLeft"
+  | "shiftRight"
+  | "shiftRightUnsigned"
+  /** i32: the high word of the unsigned product; the remainder that truncates. */
+  | "multiplyHigh"
+  | "remainder";
+export type ComparePrimitive = "eq" | "ne" | "lt" | "le";
+/** Functions of float64 that the platform's mathematics library has. */
+export type LibraryFunction = "exp" | "expm1" | "log" | "log1p" | "sin" | "cos" | "tanh" | "erf" | "pow";
+
+type Operation =
+  | { readonly op: "constant"; readonly values: readonly number[] }
+  | { readonly op: "index"; readonly index: Index }
+  | { readonly op: "load"; readonly buffer: BufferReference; readonly index: Index; readonly guard: Expression | null }
+  | { readonly op: "read"; readonly register: Register }
+  | { readonly op: "unary"; readonly fn: UnaryPrimitive; readonly x: Expression }
+  | { readonly op: "binary"; readonly fn: BinaryPrimitive; readonly a: Expression; readonly b: Expression }
+  | { readonly op: "compare"; readonly fn: ComparePrimitive; readonly a: Expression; readonly b: Expression }
+  | { readonly op: "select"; readonly condition: Expression; readonly a: Expression; readonly b: Expression }
+  /** a * b + c, rounded once where the target can. */
+  | { readonly op: "fma"; readonly a: Expression; readonly b: Expression; readonly c: Expression }
+  | { readonly op: "convert"; readonly x: Expression }
+  | { readonly op: "bitcast"; readonly x: Expression }
+  | { readonly op: "call"; readonly fn: LibraryFunction; readonly args: readonly Expression[] }
+  | { readonly op: "splat"; readonly x: Expression }
+  | { readonly op: "gatherLanes"; readonly elements: readonly Expression[] }
+  | { readonly op: "lane"; readonly x: Expression; readonly lane: number }
+  /** What scheduling makes of indices: a loop variable, the place of a buffer, a load from an address. */
+  | { readonly op: "variable"; readonly variable: LoopVariable }
+  | { readonly op: "base"; readonly buffer: BufferReference }
+  | {
+      readonly op: "fetch";
+      readonly buffer: BufferReference;
+      readonly address: Expression;
+      readonly offset: number;
+      readonly guard: Expression | null;
+    }
+  /** Like select, but only the chosen side is computed. */
+  | { readonly op: "choose"; readonly condition: Expression; readonly a: Expression; readonly b: Expression };
+
+let nextId = 0;
+
+/** A value. Expressions are shared, not copied; equal ones built by one `Builder` are one object. */
+export class Expression {
+  readonly id = nextId++;
+  readonly variables: ReadonlySet<LoopVariable>;
+  /** Registers it reads: its value changes when they do. */
+  readonly registers: ReadonlySet<Register>;
+
+  constructor(
+    readonly node: Operation,
+    readonly kind: Kind,
+    readonly lanes: number,
+  ) {
+    const variables = new Set<LoopVariable>();
+    const registers = new Set<Register>();
+    for (const operand of operandsOf(node)) {
+      for (const variable of operand.variables) variables.add(variable);
+      for (const register of operand.registers) registers.add(register);
+    }
+    if (node.op === "index" || node.op === "load") {
+      variablesOf(node.index, variables);
+      for (const value of valuesIn(node.index)) for (const register of value.registers) registers.add(register);
+    }
+    if (node.op === "read") registers.add(node.register);
+    if (node.op === "variable") variables.add(node.variable);
+    this.variables = variables;
+    this.registers = registers;
+  }
+}
+
+/** A mutable register: an accumulator. */
+export class Register {
+  constructor(
+    readonly name: string,
+    readonly kind: Kind,
+    readonly lanes: number,
+  ) {}
+}
+
+/** Run-time values within an index. */
+export function valuesIn(index: Index): Expression[] {
+  return index.terms.flatMap(({ atom }) => {
+    if (atom.kind === "value") return [atom.value];
+    return atom.kind === "variable" ? [] : valuesIn(atom.of);
+  });
+}
+
+export function operandsOf(node: Operation): readonly Expression[] {
+  switch (node.op) {
+    case "constant":
+    case "read":
+    case "variable":
+    case "base":
+      return [];
+    case "fetch":
+      return node.guard === null ? [node.address] : [node.address, node.guard];
+    case "index":
+      return valuesIn(node.index);
+    case "load":
+      return node.guard === null ? valuesIn(node.index) : [...valuesIn(node.index), node.guard];
+    case "unary":
+    case "convert":
+    case "bitcast":
+    case "splat":
+    case "lane":
+      return [node.x];
+    case "binary":
+    case "compare":
+      return [node.a, node.b];
+    case "select":
+    case "choose":
+      return [node.condition, node.a, node.b];
+    case "fma":
+      return [node.a, node.b, node.c];
+    case "call":
+      return node.args;
+    case "gatherLanes":
+      return node.elements;
+  }
+}
+
+export type Statement =
+  | {
+      readonly op: "for";
+      readonly variable: LoopVariable;
+      /** From `from` up to but excluding `to`, which need not be a multiple of `step` away. */
+      readonly from: Index;
+      readonly to: Index;
+      readonly step: number;
+      /** Whether the iterations may be shared among threads; `cost` estimates the whole loop's arithmetic. */
+      readonly parallel: boolean;
+      readonly cost: number;
+      readonly body: readonly Statement[];
+    }
+  | { readonly op: "assign"; readonly register: Register; readonly value: Expression }
+  | { readonly op: "store"; readonly buffer: BufferReference; readonly index: Index; readonly value: Expression }
+  /** A store to an address: what scheduling makes of a store. */
+  | {
+      readonly op: "put";
+      readonly buffer: BufferReference;
+      readonly address: Expression;
+      readonly offset: number;
+      readonly value: Expression;
+    }
+  | {
+      readonly op: "if";
+      readonly condition: Expression;
+      readonly whenTrue: readonly Statement[];
+      readonly whenFalse: readonly Statement[];
+    };
+
+/** Loops that are independent of each other: no thread waits for another within a kernel's section. */
+export interface LoopNest {
+  readonly body: readonly Statement[];
+}
+
+/** One kernel: its phases run one after another with a barrier between them. */
+export interface LoweredKernel {
+  readonly name: string;
+  readonly phases: readonly LoopNest[];
+  /** Bytes of scratch memory that each thread needs. */
+  readonly scratchBytes: number;
+}
+
+export function loop(
+  variable: LoopVariable,
+  body: readonly Statement[],
+  options: { from?: Index; to?: Index; step?: number; parallel?: boolean; cost?: number } = {},
+): Statement {
+  const {
+    from = Index.constant(0),
+    to = Index.constant(variable.extent),
+    step = 1,
+    parallel = false,
+    cost = 0,
+  } = options;
+  return { op: "for", variable, from, to, step, parallel, cost, body };
+}

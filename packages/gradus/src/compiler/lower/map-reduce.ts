@@ -1,0 +1,374 @@
+// Lowering of map and reduce kernels: loops over the results, within them loops over what is reduced, vectors along the
+// dimension in which memory is contiguous.
+
+import { type Node, sizeOf } from "../../graph/index.ts";
+import { Builder } from "../builder.ts";
+import type { Kernel } from "../fuse.ts";
+import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
+import {
+  type BufferReference,
+  type Expression,
+  type Kind,
+  kindOf,
+  loop,
+  operandsOf,
+  Register,
+  type Statement,
+} from "../ir.ts";
+import type { Target } from "../target.ts";
+import { type Domain, indicesOf, normalize } from "./domain.ts";
+import { type Storage, Values } from "./values.ts";
+import { vectorize } from "./vectorize.ts";
+
+/** How partial results combine, and what they start from. */
+interface Accumulator {
+  readonly node: Node;
+  readonly register: Register;
+  readonly start: number;
+  /** For argmax: the position of the best value, kept beside it. */
+  readonly position: { readonly register: Register; readonly at: Index } | null;
+}
+
+const lowest: { readonly [K in Kind]: number } = {
+  f32: Number.NEGATIVE_INFINITY,
+  f64: Number.NEGATIVE_INFINITY,
+  i32: -(2 ** 31),
+  bool: 0,
+};
+
+/** All stores of a node: a program may want one value in several places. */
+export type Stores = (node: Node) => readonly BufferReference[];
+
+/** All expressions that values are made of, each once. */
+function expressionsIn(values: readonly Expression[]): Set<Expression> {
+  const seen = new Set<Expression>();
+  const visit = (expression: Expression): void => {
+    if (seen.has(expression)) return;
+    seen.add(expression);
+    operandsOf(expression.node).forEach(visit);
+  };
+  values.forEach(visit);
+  return seen;
+}
+
+export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores, target: Target): Statement[] {
+  const own = new Set([...kernel.outputs, ...kernel.anchors]);
+  const values = new Values(new Builder(), (node) => (own.has(node) ? undefined : storage(node)));
+  return new MapReduce(kernel, values, stores, target).lower();
+}
+
+/** Loops that copy a node's value to places of a buffer. */
+export function lowerCopy(
+  node: Node,
+  buffers: readonly BufferReference[],
+  place: (at: readonly Index[]) => Index,
+  storage: Storage,
+  target: Target,
+): Statement[] {
+  const kernel: Kernel = { kind: "map", shape: node.shape, anchors: [], outputs: [node], reads: new Set() };
+  const values = new Values(new Builder(), storage);
+  return new MapReduce(kernel, values, () => buffers, target, place).lower();
+}
+
+class MapReduce {
+  private readonly build: Builder;
+  private readonly accumulators: Accumulator[] = [];
+  private readonly domain: Domain;
+  private readonly stored: { readonly buffer: BufferReference; readonly slot: number; readonly value: number }[] = [];
+  private readonly reduced: number;
+
+  constructor(
+    kernel: Kernel,
+    private readonly values: Values,
+    stores: Stores,
+    private readonly target: Target,
+    place: (at: readonly Index[]) => Index = (at) => flatten(at, kernel.shape),
+  ) {
+    const { build } = values;
+    this.build = build;
+    const outer = kernel.shape.map((extent, axis) => new LoopVariable(`i${axis}_`, extent));
+    const at = outer.map((variable) => Index.variable(variable));
+    const shape = kernel.anchors.length === 0 ? [] : reducedShape(kernel.anchors[0]);
+    const inner = shape.map((extent, axis) => new LoopVariable(`r${axis}_`, extent));
+    const summands = kernel.anchors.map((anchor) =>
+      this.reduce(
+        anchor,
+        at,
+        inner.map((v) => Index.variable(v)),
+      ),
+    );
+    this.reduced = summands.length;
+    const flat = flatten(at, kernel.shape);
+    const results: Expression[] = [];
+    const indices: Index[] = [];
+    for (const node of kernel.outputs) {
+      const value = this.values.at(node, unflatten(flat, node.shape));
+      // Later outputs use the value from its register instead of computing it again.
+      if (!kernel.anchors.includes(node)) this.values.registers.set(node, value);
+      for (const buffer of stores(node)) {
+        this.stored.push({ buffer, slot: indices.length, value: this.reduced + results.length });
+        indices.push(place(at));
+      }
+      results.push(value);
+    }
+    this.domain = { outer, inner, values: [...summands, ...results], indices };
+    // argmax positions take part in the rewriting of loops as values do.
+    for (const accumulator of this.accumulators) {
+      if (accumulator.position !== null) this.domain.values.push(build.index(accumulator.position.at));
+    }
+    normalize(build, this.domain);
+  }
+
+  /** Opens an accumulator for a reduction and gives the value of one element. */
+  private reduce(anchor: Node, at: readonly Index[], inner: readonly Index[]): Expression {
+    const kind = kindOf[anchor.op === "argmax" ? anchor.inputs[0].dtype : anchor.dtype];
+    const register = new Register(`acc${anchor.id}`, kind, 1);
+    const position =
+      anchor.op === "argmax"
+        ? { register: new Register(`pos${anchor.id}`, "i32", 1), at: flatten(inner, reducedShape(anchor)) }
+        : null;
+    const start = anchor.op === "sum" || anchor.op === "fold" ? 0 : lowest[kind];
+    this.accumulators.push({ node: anchor, register, start, position });
+    this.values.registers.set(anchor, this.build.read(position?.register ?? register));
+    return this.element(anchor, at, inner);
+  }
+
+  private element(anchor: Node, at: readonly Index[], inner: readonly Index[]): Expression {
+    const [x] = anchor.inputs;
+    if (anchor.is("fold")) return this.foldElement(anchor, at, inner);
+    const { axes } = anchor.attributes as { axes: readonly number[] };
+    let next = 0;
+    const source = x.shape.map((_, axis) => (axes.includes(axis) ? inner[axes.indexOf(axis)] : at[next++]));
+    return this.values.at(x, source);
+  }
+
+  /** What window element `inner` adds to the result at `at`: the windows that read it there. */
+  private foldElement(anchor: Node<"fold">, at: readonly Index[], inner: readonly Index[]): Expression {
+    const { build } = this;
+    const [x] = anchor.inputs;
+    const { axes, stride, dilation } = anchor.attributes;
+    let guard = build.constant(1, "bool");
+    const source = [...at];
+    axes.forEach((axis, i) => {
+      const offset = at[axis].subtract(inner[i].multiply(dilation[i]));
+      const count = x.shape[axis];
+      guard = build.binary("and", guard, build.within(offset, 0, (count - 1) * stride[i] + 1));
+      if (stride[i] > 1) guard = build.binary("and", guard, build.within(offset.modulo(stride[i]), 0, 1));
+      source[axis] = offset.dividedBy(stride[i]);
+    });
+    const inside = guard.node.op === "constant" ? null : guard;
+    const value = this.values.at(x, [...source, ...inner], inside);
+    return inside === null ? value : build.select(inside, value, build.constant(0, value.kind));
+  }
+
+  lower(): Statement[] {
+    const { outer, inner, values } = this.domain;
+    const size = sizeOf([...outer, ...inner].map((variable) => variable.extent));
+    const cost = size * expressionsIn(values).size;
+    const parallel = cost >= this.target.parallelThreshold;
+    const { lanes } = this.target;
+    const along = this.vectorLoop(lanes);
+    const last = outer[outer.length - 1];
+    let body: Statement[];
+    let loops = outer;
+    if (along !== null && along === last) {
+      loops = outer.slice(0, -1);
+      const whole = Math.floor(last.extent / lanes) * lanes;
+      const isOutermost = loops.length === 0;
+      body = [
+        loop(last, this.results({ along: last, lanes }), {
+          to: Index.constant(whole),
+          step: lanes,
+          parallel: parallel && isOutermost,
+          cost,
+        }),
+      ];
+      if (whole < last.extent) body.push(loop(last, this.results(null), { from: Index.constant(whole) }));
+    } else {
+      body = this.results(along === null ? null : { along, lanes });
+    }
+    for (let i = loops.length - 1; i >= 0; i--) body = [loop(loops[i], body, { parallel: parallel && i === 0, cost })];
+    return body;
+  }
+
+  /** The loop along which most loads are contiguous, if it is long enough for vectors. */
+  private vectorLoop(lanes: number): LoopVariable | null {
+    const { outer, inner, values, indices } = this.domain;
+    if (lanes === 1 || [...expressionsIn(values)].some(({ kind }) => kind === "f64")) return null;
+    const accesses = [...indicesOf(values), ...indices];
+    const score = (variable: LoopVariable | undefined): number => {
+      if (variable === undefined || variable.extent < lanes) return -1;
+      let points = 0;
+      for (const index of accesses) {
+        const step = index.coefficientOf(variable);
+        if (step === 1) points += 1;
+        else if (step !== 0) points -= 0.5;
+      }
+      return points;
+    };
+    const byResult = outer[outer.length - 1];
+    const byElement = inner[inner.length - 1];
+    const hasArgmax = this.accumulators.some(({ position }) => position !== null);
+    const [outerScore, innerScore] = [score(byResult), hasArgmax ? -1 : score(byElement)];
+    if (innerScore > 0 && innerScore > outerScore) return byElement;
+    return outerScore > 0 || (outerScore > -1 && inner.length === 0) ? (byResult ?? null) : null;
+  }
+
+  /** Statements for one result, or for a vector of results, or for one result reduced by vectors. */
+  private results(vector: { along: LoopVariable; lanes: number } | null): Statement[] {
+    const byElement = vector !== null && this.domain.inner.includes(vector.along);
+    const width = vector !== null && !byElement ? vector.lanes : 1;
+    const registers = new Map<Register, Register>();
+    const widen = (register: Register): Register => {
+      if (width === 1) return register;
+      const wide = new Register(`${register.name}v`, register.kind, width);
+      registers.set(register, wide);
+      return wide;
+    };
+    for (const { register, position } of this.accumulators) {
+      widen(register);
+      if (position !== null) widen(position.register);
+    }
+    const take = (value: Expression): Expression =>
+      width === 1
+        ? value
+        : vectorize(this.build, value, vector!.along, Index.variable(vector!.along), width, registers);
+    const statements: Statement[] = [];
+    if (this.accumulators.length > 0) {
+      statements.push(
+        ...(byElement ? this.reduceByVectors(vector!.along, vector!.lanes) : this.reduceOneByOne(take, registers)),
+      );
+    }
+    for (const { buffer, slot, value } of this.stored) {
+      statements.push({
+        op: "store",
+        buffer,
+        index: this.domain.indices[slot],
+        value: take(this.domain.values[value]),
+      });
+    }
+    return statements;
+  }
+
+  private startOf(register: Register, start: number): Statement {
+    const value = this.build.splat(this.build.constant(start, register.kind), register.lanes);
+    return { op: "assign", register, value };
+  }
+
+  private nest(loops: readonly LoopVariable[], body: readonly Statement[]): readonly Statement[] {
+    return loops.reduceRight<readonly Statement[]>((inside, variable) => [loop(variable, inside)], body);
+  }
+
+  private reduceOneByOne(take: (value: Expression) => Expression, wide: ReadonlyMap<Register, Register>): Statement[] {
+    const starts: Statement[] = [];
+    const body: Statement[] = [];
+    let nextPosition = this.domain.values.length - this.accumulators.filter(({ position }) => position !== null).length;
+    this.accumulators.forEach(({ node, register, start, position }, i) => {
+      const target = wide.get(register) ?? register;
+      const element = take(this.domain.values[i]);
+      starts.push(this.startOf(target, start));
+      if (position === null) {
+        body.push(this.accumulate(node, target, element));
+        return;
+      }
+      const place = wide.get(position.register) ?? position.register;
+      starts.push(this.startOf(place, 0));
+      body.push(...this.keepBest(target, place, element, take(this.domain.values[nextPosition++])));
+    });
+    return [...starts, ...this.nest(this.domain.inner, body)];
+  }
+
+  private accumulate(node: Node, register: Register, element: Expression): Statement {
+    const { build } = this;
+    const before = build.read(register);
+    let value: Expression;
+    if (node.op === "max") value = build.binary(register.kind === "bool" ? "or" : "max", before, element);
+    else if (register.kind === "bool") value = build.binary("or", before, element);
+    else if (register.kind === "f32" && element.node.op === "binary" && element.node.fn === "mul") {
+      value = build.fma(element.node.a, element.node.b, before);
+    } else value = build.binary("add", before, element);
+    return { op: "assign", register, value: build.splat(value, register.lanes) };
+  }
+
+  /** argmax: a larger value takes the place, the first NaN keeps it. */
+  private keepBest(best: Register, place: Register, element: Expression, position: Expression): Statement[] {
+    const { build } = this;
+    const before = build.read(best);
+    const comparable =
+      best.kind === "bool" ? [build.convert(before, "i32"), build.convert(element, "i32")] : [before, element];
+    let better = build.compare("lt", comparable[0], comparable[1]);
+    if (best.kind === "f32" || best.kind === "f64") {
+      const isNaNNow = build.unary("not", build.compare("eq", element, element));
+      const wasNumber = build.compare("eq", before, before);
+      better = build.binary("or", better, build.binary("and", isNaNNow, wasNumber));
+    }
+    // Both are decided before either is assigned.
+    const chosenPlace = build.splat(build.select(better, position, build.read(place)), place.lanes);
+    const chosen = build.splat(build.select(better, element, before), best.lanes);
+    return [
+      { op: "assign", register: place, value: chosenPlace },
+      { op: "assign", register: best, value: chosen },
+    ];
+  }
+
+  /** Vector accumulators along a reduced loop, several to hide latency; combined at the end. */
+  private reduceByVectors(along: LoopVariable, lanes: number): Statement[] {
+    const { build } = this;
+    const outside = this.domain.inner.filter((variable) => variable !== along);
+    const unrolled = along.extent >= 8 * lanes ? 4 : 1;
+    const starts: Statement[] = [];
+    const wide: Statement[] = [];
+    const single: Statement[] = [];
+    const rest: Statement[] = [];
+    const ends: Statement[] = [];
+    const base = Index.variable(along);
+    this.accumulators.forEach(({ node, register, start }, i) => {
+      const partial = Array.from(
+        { length: unrolled },
+        (_, u) => new Register(`${register.name}p${u}`, register.kind, lanes),
+      );
+      for (const part of partial) starts.push(this.startOf(part, start));
+      starts.push(this.startOf(register, start));
+      const element = this.domain.values[i];
+      partial.forEach((part, u) => {
+        wide.push(this.accumulate(node, part, vectorize(build, element, along, base.add(u * lanes), lanes)));
+      });
+      single.push(this.accumulate(node, partial[0], vectorize(build, element, along, base, lanes)));
+      rest.push(this.accumulate(node, register, element));
+      const reads = partial.map((part) => build.read(part));
+      const total = this.combineAll(node, reads);
+      const scalar = this.combineAll(
+        node,
+        Array.from({ length: lanes }, (_, lane) => build.lane(total, lane)),
+      );
+      ends.push({ op: "assign", register, value: this.combine(node, build.read(register), scalar) });
+    });
+    const whole = Math.floor(along.extent / lanes) * lanes;
+    const unrolledEnd = unrolled === 1 ? 0 : Math.floor(along.extent / (lanes * unrolled)) * lanes * unrolled;
+    const body: Statement[] = [];
+    if (unrolledEnd > 0) body.push(loop(along, wide, { to: Index.constant(unrolledEnd), step: lanes * unrolled }));
+    if (unrolledEnd < whole)
+      body.push(loop(along, single, { from: Index.constant(unrolledEnd), to: Index.constant(whole), step: lanes }));
+    if (whole < along.extent) body.push(loop(along, rest, { from: Index.constant(whole) }));
+    return [...starts, ...this.nest(outside, body), ...ends];
+  }
+
+  private combine(node: Node, a: Expression, b: Expression): Expression {
+    if (a.kind === "bool") return this.build.binary("or", a, b);
+    return this.build.binary(node.op === "max" ? "max" : "add", a, b);
+  }
+
+  /** Pairwise, so that the rounding errors of a sum stay even. */
+  private combineAll(node: Node, values: readonly Expression[]): Expression {
+    if (values.length === 1) return values[0];
+    const half = values.length >> 1;
+    return this.combine(node, this.combineAll(node, values.slice(0, half)), this.combineAll(node, values.slice(half)));
+  }
+}
+
+/** The extents a reduction runs over. */
+function reducedShape(anchor: Node): number[] {
+  if (anchor.is("fold")) return [...anchor.attributes.size];
+  const { axes } = anchor.attributes as { axes: readonly number[] };
+  return axes.map((axis) => anchor.inputs[0].shape[axis]);
+}

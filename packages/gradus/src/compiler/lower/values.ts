@@ -1,0 +1,213 @@
+// From nodes to expressions: the value of a node at an index, pulled through views and maps down to what is stored.
+// Views become index arithmetic, padding becomes a guard on the loads below it.
+
+import {
+  type Node,
+  type Op,
+  philoxKeySteps,
+  philoxKeyTag,
+  philoxMultipliers,
+  philoxRounds,
+} from "../../graph/index.ts";
+import type { Builder } from "../builder.ts";
+import { flatten, Index, unflatten } from "../index-expression.ts";
+import { type BufferReference, type Expression, kindOf } from "../ir.ts";
+import { binaryRules, castTo, comparison, unaryRules, wrap } from "./elementwise.ts";
+
+/** Where stored nodes lie; undefined for those that are computed where they are read. */
+export type Storage = (node: Node) => BufferReference | undefined;
+
+type Rule<K extends Op> = (scope: Values, node: Node<K>, at: readonly Index[], guard: Expression | null) => Expression;
+
+const notInline = (_scope: Values, node: Node): never => {
+  throw new Error(`internal: ${node.op} must be computed by a kernel of its own`);
+};
+
+export class Values {
+  /** Values the kernel has in registers: reductions, contraction tiles, outputs computed before. */
+  readonly registers = new Map<Node, Expression>();
+  private readonly memo = new Map<string, Expression>();
+
+  constructor(
+    readonly build: Builder,
+    private readonly storage: Storage,
+  ) {}
+
+  /** The value of a node's element; loads happen only where the guard holds. */
+  at(node: Node, at: readonly Index[], guard: Expression | null = null): Expression {
+    const register = this.registers.get(node);
+    if (register !== undefined) return register;
+    const key = `${node.id}@${at.map((index) => index.key).join(",")}?${guard?.id ?? ""}`;
+    let value = this.memo.get(key);
+    if (value === undefined) {
+      const buffer = this.storage(node);
+      value =
+        buffer === undefined
+          ? (rules[node.op] as Rule<Op>)(this, node as Node<Op>, at, guard)
+          : this.build.load(buffer, flatten(at, node.shape), guard);
+      this.memo.set(key, value);
+    }
+    return value;
+  }
+
+  /** Forgets what was derived from registers, when these take new values. */
+  forget(): void {
+    this.memo.clear();
+  }
+}
+
+const mapInputs = (scope: Values, node: Node, at: readonly Index[], guard: Expression | null): Expression[] =>
+  node.inputs.map((input) => scope.at(input, at, guard));
+
+const rules: { readonly [K in Op]: Rule<K> } = {
+  data: notInline,
+  state: notInline,
+  scalar: notInline,
+  sum: notInline,
+  max: notInline,
+  argmax: notInline,
+  fold: notInline,
+  dot: notInline,
+  conv: notInline,
+  scatterAdd: notInline,
+  concat: notInline,
+  argsort: notInline,
+  cumsum: notInline,
+  full: ({ build }, node) => {
+    const value = node.dtype === "bool" ? Number(node.attributes.value !== 0) : node.attributes.value;
+    return wrap(build, build.constant(value, kindOf[node.dtype]), node.dtype);
+  },
+  iota: ({ build }, node, at) => castTo(build, build.index(at[node.attributes.axis]), node.dtype),
+  random: (scope, node, at, guard) => philox(scope, node, flatten(at, node.shape), guard),
+  unary: (scope, node, at, guard) =>
+    wrap(scope.build, unaryRules[node.attributes.fn](scope.build, scope.at(node.inputs[0], at, guard)), node.dtype),
+  binary: (scope, node, at, guard) => {
+    const [a, b] = mapInputs(scope, node as unknown as Node, at, guard);
+    const fused = node.dtype === "float32" ? fuseMultiplyAdd(scope, node, at, guard) : null;
+    return fused ?? wrap(scope.build, binaryRules[node.attributes.fn](scope.build, a, b), node.dtype);
+  },
+  compare: (scope, node, at, guard) => {
+    const [a, b] = mapInputs(scope, node as unknown as Node, at, guard);
+    return comparison(scope.build, node.attributes.fn, a, b);
+  },
+  select: (scope, node, at, guard) => {
+    const [condition, a, b] = mapInputs(scope, node as unknown as Node, at, guard);
+    return scope.build.select(condition, a, b);
+  },
+  cast: (scope, node, at, guard) => castTo(scope.build, scope.at(node.inputs[0], at, guard), node.dtype),
+  detach: (scope, node, at, guard) => scope.at(node.inputs[0], at, guard),
+  reshape: (scope, { inputs: [x], shape }, at, guard) => scope.at(x, unflatten(flatten(at, shape), x.shape), guard),
+  permute: (scope, { inputs: [x], attributes: { axes } }, at, guard) => {
+    const source = new Array<Index>(axes.length);
+    axes.forEach((axis, i) => {
+      source[axis] = at[i];
+    });
+    return scope.at(x, source, guard);
+  },
+  expand: (scope, { inputs: [x] }, at, guard) =>
+    scope.at(
+      x,
+      at.map((index, axis) => (x.shape[axis] === 1 ? Index.constant(0) : index)),
+      guard,
+    ),
+  slice: (scope, { inputs: [x], attributes: { start, step } }, at, guard) =>
+    scope.at(
+      x,
+      at.map((index, axis) => index.multiply(step[axis]).add(start[axis])),
+      guard,
+    ),
+  flip: (scope, { inputs: [x], attributes: { axes } }, at, guard) =>
+    scope.at(
+      x,
+      at.map((index, axis) => (axes.includes(axis) ? index.multiply(-1).add(x.shape[axis] - 1) : index)),
+      guard,
+    ),
+  pad: (scope, { inputs: [x], attributes: { low, interior, value }, dtype }, at, guard) => {
+    const { build } = scope;
+    let inside = build.constant(1, "bool");
+    const source = at.map((index, axis) => {
+      const step = interior[axis] + 1;
+      const shifted = index.add(-low[axis]);
+      inside = build.binary("and", inside, build.within(shifted, 0, (x.shape[axis] - 1) * step + 1));
+      if (step === 1) return shifted;
+      const remainder = shifted.modulo(step);
+      inside = build.binary("and", inside, build.within(remainder, 0, 1));
+      return shifted.dividedBy(step);
+    });
+    const known = inside.node.op === "constant" ? inside.node.values[0] : null;
+    const padding = wrap(build, build.constant(value, kindOf[dtype]), dtype);
+    if (known === 0) return padding;
+    if (known === 1) return scope.at(x, source, guard);
+    const both = guard === null ? inside : build.binary("and", guard, inside);
+    const inner = scope.at(x, source, both);
+    // A guarded load is 0 outside by itself.
+    return value === 0 && inner.node.op === "load" ? inner : build.select(inside, inner, padding);
+  },
+  window: (scope, { inputs: [x], attributes: { axes, stride, dilation } }, at, guard) => {
+    const source = at.slice(0, x.shape.length);
+    axes.forEach((axis, i) => {
+      source[axis] = at[axis].multiply(stride[i]).add(at[x.shape.length + i].multiply(dilation[i]));
+    });
+    return scope.at(x, source, guard);
+  },
+  gather: (scope, { inputs: [x, index], attributes: { axis } }, at, guard) => {
+    const { build } = scope;
+    const last = x.shape[axis] - 1;
+    const position = scope.at(index, at, guard);
+    // An index out of range reads the nearest element instead of foreign memory.
+    const bounded = build.binary(
+      "min",
+      build.binary("max", position, build.constant(0, "i32")),
+      build.constant(last, "i32"),
+    );
+    return scope.at(
+      x,
+      at.map((other, i) => (i === axis ? Index.value(bounded, last) : other)),
+      guard,
+    );
+  },
+};
+
+/** a * b + c, where the product is computed for this sum alone. */
+function fuseMultiplyAdd(
+  scope: Values,
+  node: Node<"binary">,
+  at: readonly Index[],
+  guard: Expression | null,
+): Expression | null {
+  const { fn } = node.attributes;
+  if (fn !== "add" && fn !== "sub") return null;
+  const [a, b] = node.inputs.map((input) => scope.at(input, at, guard));
+  const isProduct = (x: Expression): boolean => x.node.op === "binary" && x.node.fn === "mul";
+  const { build } = scope;
+  if (isProduct(a) && a.node.op === "binary") {
+    return build.fma(a.node.a, a.node.b, fn === "add" ? b : build.unary("neg", b));
+  }
+  if (isProduct(b) && b.node.op === "binary") {
+    return build.fma(fn === "add" ? b.node.a : build.unary("neg", b.node.a), b.node.b, a);
+  }
+  return null;
+}
+
+/** Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), counter = element index. */
+function philox(scope: Values, node: Node<"random">, element: Index, guard: Expression | null): Expression {
+  const { build } = scope;
+  const i32 = (value: number): Expression => build.constant(value | 0, "i32");
+  const [seed, stream] = node.inputs.map((input) => scope.at(input, [], guard));
+  let counter = [build.index(element), i32(0), stream, i32(0)];
+  let key = [seed, i32(philoxKeyTag)];
+  for (let round = 0; round < philoxRounds; round++) {
+    const [m0, m1] = philoxMultipliers.map(i32);
+    const product = (a: Expression, m: Expression): [Expression, Expression] => [
+      build.binary("multiplyHigh", a, m),
+      build.binary("mul", a, m),
+    ];
+    const [high0, low0] = product(counter[0], m0);
+    const [high1, low1] = product(counter[2], m1);
+    const mix = (high: Expression, word: Expression, k: Expression): Expression =>
+      build.binary("xor", build.binary("xor", high, word), k);
+    counter = [mix(high1, counter[1], key[0]), low1, mix(high0, counter[3], key[1]), low0];
+    key = key.map((word, i) => build.binary("add", word, i32(philoxKeySteps[i])));
+  }
+  return counter[node.attributes.word];
+}

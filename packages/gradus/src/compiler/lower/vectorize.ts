@@ -1,0 +1,172 @@
+// From scalar to vector expressions: the value of an expression at `lanes` consecutive values of one loop variable.
+// What does not depend on the variable stays scalar; loads next to each other become vector loads, others are gathered
+// lane by lane.
+
+import type { Builder } from "../builder.ts";
+import { Index, type LoopVariable } from "../index-expression.ts";
+import { type Expression, operandsOf, type Register } from "../ir.ts";
+
+/** An expression with a loop variable replaced by an index. */
+export function substitute(build: Builder, root: Expression, variable: LoopVariable, by: Index): Expression {
+  const memo = new Map<Expression, Expression>();
+  const visit = (expression: Expression): Expression => {
+    if (!expression.variables.has(variable)) return expression;
+    let result = memo.get(expression);
+    if (result === undefined) {
+      result = rebuild(build, expression, visit, (index) => index.substitute(variable, by, visit));
+      memo.set(expression, result);
+    }
+    return result;
+  };
+  return visit(root);
+}
+
+/** The same operation on operands and indices that were mapped. */
+export function rebuild(
+  build: Builder,
+  { node, kind, lanes }: Expression,
+  map: (operand: Expression) => Expression,
+  mapIndex: (index: Index) => Index,
+): Expression {
+  switch (node.op) {
+    case "constant":
+      return build.vectorConstant(node.values, kind);
+    case "read":
+      return build.read(node.register);
+    case "index":
+      return build.index(mapIndex(node.index));
+    case "load":
+      return build.load(node.buffer, mapIndex(node.index), node.guard === null ? null : map(node.guard), lanes);
+    case "unary":
+      return build.unary(node.fn, map(node.x));
+    case "binary":
+      return build.binary(node.fn, map(node.a), map(node.b));
+    case "compare":
+      return build.compare(node.fn, map(node.a), map(node.b));
+    case "select":
+      return build.select(map(node.condition), map(node.a), map(node.b));
+    case "choose":
+      return build.choose(map(node.condition), map(node.a), map(node.b));
+    case "fma":
+      return build.fma(map(node.a), map(node.b), map(node.c));
+    case "convert":
+      return build.convert(map(node.x), kind);
+    case "bitcast":
+      return build.bitcast(map(node.x), kind);
+    case "call":
+      return build.call(node.fn, node.args.map(map));
+    case "splat":
+      return build.splat(map(node.x), lanes);
+    case "gatherLanes":
+      return build.gatherLanes(node.elements.map(map));
+    case "lane":
+      return build.lane(map(node.x), node.lane);
+    case "variable":
+      return build.variable(node.variable);
+    case "base":
+      return build.base(node.buffer);
+    case "fetch":
+      return build.fetch(
+        node.buffer,
+        map(node.address),
+        node.offset,
+        node.guard === null ? null : map(node.guard),
+        lanes,
+      );
+  }
+}
+
+/**
+ * @param base where the vector begins: the variable's value in lane 0
+ * @param registers vector registers in place of scalar ones (accumulators)
+ */
+export function vectorize(
+  build: Builder,
+  root: Expression,
+  variable: LoopVariable,
+  base: Index,
+  lanes: number,
+  registers: ReadonlyMap<Register, Register> = new Map(),
+): Expression {
+  const memo = new Map<Expression, Expression>();
+  const laneOf = (expression: Expression, lane: number): Expression =>
+    substitute(build, expression, variable, base.add(lane));
+  const gather = (expression: Expression): Expression =>
+    build.gatherLanes(Array.from({ length: lanes }, (_, lane) => laneOf(expression, lane)));
+  const visit = (expression: Expression): Expression => {
+    const { node } = expression;
+    const replaced = node.op === "read" ? registers.get(node.register) : undefined;
+    if (replaced !== undefined) return build.read(replaced);
+    if (!expression.variables.has(variable) && expression.registers.size === 0) return expression;
+    let result = memo.get(expression);
+    if (result === undefined) {
+      result = convert(expression);
+      memo.set(expression, result);
+    }
+    return result;
+  };
+  const convert = (expression: Expression): Expression => {
+    const { node } = expression;
+    if (node.op === "index") {
+      const step = node.index.coefficientOf(variable);
+      if (step === null) return vectorizeIndex(node.index) ?? gather(expression);
+      const first = build.index(node.index.substitute(variable, base, (value) => value));
+      const ramp = build.vectorConstant(
+        Array.from({ length: lanes }, (_, lane) => lane * step),
+        "i32",
+      );
+      return build.binary("add", build.splat(first, lanes), ramp);
+    }
+    if (node.op === "load") return vectorizeLoad(expression);
+    if (expression.kind === "f64" || operandsOf(node).some((operand) => operand.kind === "f64"))
+      return gather(expression);
+    if (
+      node.op === "binary" &&
+      (node.fn === "multiplyHigh" || node.fn === "remainder" || (node.fn === "div" && node.a.kind === "i32"))
+    )
+      return lanewise(expression);
+    return rebuild(build, expression, visit, (index) => index);
+  };
+  /** An operation that vectors do not have, on the lanes of its vector operands. */
+  const lanewise = (expression: Expression): Expression => {
+    if (expression.node.op !== "binary") return gather(expression);
+    const { fn } = expression.node;
+    const [a, b] = [visit(expression.node.a), visit(expression.node.b)];
+    return build.gatherLanes(
+      Array.from({ length: lanes }, (_, lane) => build.binary(fn, build.lane(a, lane), build.lane(b, lane))),
+    );
+  };
+  /** Quotients and remainders whose vector lies within one period are affine after all. */
+  const vectorizeIndex = (index: Index): Expression | null => {
+    const [first, second, last] = [0, 1, lanes - 1].map((lane) =>
+      index.substitute(variable, base.add(lane), (value) => value),
+    );
+    const step = second.subtract(first);
+    if (!step.isConstant || last.subtract(first).key !== step.multiply(lanes - 1).key) return null;
+    const ramp = build.vectorConstant(
+      Array.from({ length: lanes }, (_, lane) => lane * step.constant),
+      "i32",
+    );
+    return build.binary("add", build.splat(build.index(first), lanes), ramp);
+  };
+  const vectorizeLoad = (expression: Expression): Expression => {
+    const { node } = expression;
+    if (node.op !== "load") return expression;
+    const { buffer, index, guard } = node;
+    if (buffer.dtype === "float64") return gather(expression);
+    if (guard === null && !index.dependsOn(variable)) return gather(expression);
+    const at = (lane: number): Index =>
+      index.substitute(variable, base.add(lane), (value) => substitute(build, value, variable, base.add(lane)));
+    const adjacent = Array.from({ length: lanes - 1 }, (_, i) => at(i + 1).subtract(at(i)).key);
+    const one = Index.constant(1).key;
+    if (!adjacent.every((key) => key === one)) return gather(expression);
+    if (guard === null) return build.load(buffer, at(0), null, lanes);
+    if (!guard.variables.has(variable)) {
+      return build.load(buffer, at(0), guard, lanes);
+    }
+    // A guard is a conjunction of bounds, so it holds for all lanes if it holds for the first and the last.
+    const inside = build.binary("and", laneOf(guard, 0), laneOf(guard, lanes - 1));
+    return build.choose(inside, build.load(buffer, at(0), null, lanes), gather(expression));
+  };
+  return build.splat(visit(root), lanes);
+}

@@ -1,0 +1,102 @@
+// The compiler: a program's graph in, loops and a memory plan out. The passes in order are simplify, fuse, lower,
+// schedule and plan; each is followed by its verifier where that is asked for, and can be printed.
+
+import type { ProgramGraph } from "../backends/backend.ts";
+import { type DType, type Node, type Op, sizeOf } from "../graph/index.ts";
+import { canonicalizeNode } from "./canonicalize.ts";
+import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
+import { fuse } from "./fuse.ts";
+import type { BufferReference, LoopNest } from "./ir.ts";
+import { lowerGroup } from "./lower/index.ts";
+import { type MemoryPlan, plan } from "./plan.ts";
+import { GraphBuilder, rewrite } from "./rewrite.ts";
+import { schedule } from "./schedule.ts";
+import { simplifyNode } from "./simplify.ts";
+import type { Target } from "./target.ts";
+import { verifyFusion, verifyGraph, verifyLoops, verifyPlan } from "./verify.ts";
+
+export interface ProgramKernel {
+  readonly name: string;
+  readonly phases: readonly LoopNest[];
+}
+
+/** A program for one target: what an emitter prints. */
+export interface Program {
+  readonly kernels: readonly ProgramKernel[];
+  readonly plan: MemoryPlan;
+  /** Where program inputs and outputs are, in the order of the graph. */
+  readonly inputs: readonly BufferReference[];
+  readonly outputs: readonly BufferReference[];
+  readonly scalarTypes: readonly { readonly dtype: DType }[];
+  readonly scratchBytes: number;
+}
+
+const alreadyInMemory: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
+
+/** The rewritten outputs; each is a node of its own that a kernel stores. */
+function simplify(outputs: readonly Node[]): Node[] {
+  const build = new GraphBuilder();
+  const simple = rewrite(outputs, build, simplifyNode);
+  const canonical = rewrite(simple, build, canonicalizeNode);
+  const final = rewrite(canonical, build, simplifyNode);
+  // An input that is an output too is copied.
+  return final.map((node) =>
+    alreadyInMemory.has(node.op) ? build.make("detach", [node], { requiresGrad: false }) : node,
+  );
+}
+
+export function compileProgram(graph: ProgramGraph, target: Target): Program {
+  const outputs = simplify(graph.outputs);
+  verifyGraph(outputs);
+  if (debugging("graph")) printGraph(outputs);
+  const fused = fuse(outputs);
+  verifyFusion(fused, outputs);
+
+  const references = new Map<Node, BufferReference[]>();
+  const inputs = graph.inputs.map((node, i) => reference(node, `input${i}`, "input"));
+  graph.inputs.forEach((node, i) => {
+    references.set(node, [inputs[i]]);
+  });
+  const outputBuffers = outputs.map((node, i) => reference(node, `output${i}`, "output"));
+  outputs.forEach((node, i) => {
+    references.set(node, [...(references.get(node) ?? []), outputBuffers[i]]);
+  });
+  for (const node of fused.stored) {
+    if (!references.has(node)) references.set(node, [reference(node, `value${node.id}`, "arena")]);
+  }
+  // Scalars lie side by side, eight bytes each, so that one place serves every dtype.
+  graph.scalars.forEach((node, i) => {
+    references.set(node as unknown as Node, [{ name: `scalar${i}`, dtype: node.dtype, elements: 1, space: "scalars" }]);
+  });
+  if (debugging("kernels")) printKernels(fused, references);
+
+  const storage = (node: Node): BufferReference | undefined => references.get(node)?.[0];
+  const stores = (node: Node): readonly BufferReference[] => references.get(node) ?? [];
+  const lowered = fused.groups.map((group) => lowerGroup(group, storage, stores, target));
+  const accesses = fused.groups.map((group, i) => {
+    const writes = group.flatMap((kernel) => kernel.outputs.flatMap((node) => stores(node)));
+    const reads = group.flatMap((kernel) => [...kernel.reads].flatMap((node) => storage(node) ?? []));
+    return { reads, writes: [...writes, ...lowered[i].workspaces] };
+  });
+  const memory = plan(accesses);
+  verifyPlan(accesses, memory);
+  const kernels = lowered.map(({ name, phases }) => ({ name, phases: phases.map((phase) => schedule(phase, target)) }));
+  kernels.forEach((kernel) => {
+    verifyLoops(kernel);
+  });
+  const program: Program = {
+    kernels,
+    plan: memory,
+    inputs,
+    outputs: outputBuffers,
+    scalarTypes: graph.scalars.map(({ dtype }) => ({ dtype })),
+    scratchBytes: Math.max(0, ...lowered.map(({ scratchBytes }) => scratchBytes)),
+  };
+  if (debugging("loops")) printLoops(program);
+  if (debugging("plan")) printPlan(program, accesses);
+  return program;
+}
+
+function reference(node: Node, name: string, space: BufferReference["space"]): BufferReference {
+  return { name, dtype: node.dtype, elements: sizeOf(node.shape), space };
+}

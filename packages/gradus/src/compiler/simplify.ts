@@ -1,0 +1,132 @@
+// Pass 1, simplify: constants, identities and chains of views, op by op in one table; then the rewritings that bring
+// every contraction to the one form the engine knows (see canonicalize.ts).
+
+import { type Node, type Op, parseDotSpec, type Shape, sameShape, sizeOf } from "../graph/index.ts";
+import { foldBinary, foldComparison, foldUnary } from "./constants.ts";
+import type { GraphBuilder } from "./rewrite.ts";
+
+type Rule<K extends Op> = (node: Node<K>, build: GraphBuilder) => Node;
+
+const full = (build: GraphBuilder, value: number, like: { shape: Shape; dtype: Node["dtype"] }): Node =>
+  build.make("full", [], { value }, like);
+
+/** The number every element has, or null. */
+export function constantOf(node: Node): number | null {
+  return node.is("full") ? node.attributes.value : null;
+}
+
+/** A view of a constant is a constant. */
+function viewRule<K extends Op>(then: Rule<K> = (node) => node as unknown as Node): Rule<K> {
+  return (node, build) => {
+    const value = constantOf(node.inputs[0]);
+    return value === null ? then(node, build) : full(build, value, node);
+  };
+}
+
+const sumOfConstant: Rule<"sum"> = (node, build) => {
+  const value = constantOf(node.inputs[0]);
+  if (value === null || node.dtype !== "float32") return node as unknown as Node;
+  const count = sizeOf(node.attributes.axes.map((axis) => node.inputs[0].shape[axis]));
+  return full(build, value * count, node);
+};
+
+/** Rules for the ops that have any; the others stay as they are. */
+const rules: { readonly [K in Op]?: Rule<K> } = {
+  detach: (node) => node.inputs[0],
+  unary: (node, build) => {
+    const value = constantOf(node.inputs[0]);
+    const { fn } = node.attributes;
+    const folded = value === null ? null : foldUnary(fn, value, node.dtype);
+    if (folded !== null) return full(build, folded, node);
+    const [x] = node.inputs;
+    if ((fn === "neg" || fn === "not") && x.is("unary") && x.attributes.fn === fn) return x.inputs[0];
+    return node as unknown as Node;
+  },
+  binary: (node, build) => {
+    const [a, b] = node.inputs;
+    const [x, y] = [constantOf(a), constantOf(b)];
+    const { fn } = node.attributes;
+    if (x !== null && y !== null) {
+      const folded = foldBinary(fn, x, y, node.dtype);
+      if (folded !== null) return full(build, folded, node);
+    }
+    if (fn === "mul" && (x === 1 || y === 1)) return x === 1 ? b : a;
+    if (fn === "add" && (x === 0 || y === 0)) return x === 0 ? b : a;
+    if (fn === "sub" && y === 0) return a;
+    if (fn === "div" && y === 1) return a;
+    if (fn === "div" && y !== null && isPowerOfTwo(y))
+      return build.make("binary", [a, full(build, 1 / y, b)], { fn: "mul" });
+    if (fn === "mul" && (x === -1 || y === -1)) return build.make("unary", [x === -1 ? b : a], { fn: "neg" });
+    return node as unknown as Node;
+  },
+  compare: (node, build) => {
+    const [x, y] = node.inputs.map(constantOf);
+    return x === null || y === null
+      ? (node as unknown as Node)
+      : full(build, foldComparison(node.attributes.fn, x, y), node);
+  },
+  select: (node) => {
+    const [condition, a, b] = node.inputs;
+    const known = constantOf(condition);
+    if (known !== null) return known ? a : b;
+    return a === b ? a : (node as unknown as Node);
+  },
+  cast: (node, build) => {
+    const [x] = node.inputs;
+    if (x.dtype === node.dtype) return x;
+    const value = constantOf(x);
+    const exact = value !== null && Number.isInteger(value) && value >= 0 && value < 2 ** 24;
+    if (exact && node.dtype !== "bool" && node.dtype !== "uint8") return full(build, value, node);
+    return node as unknown as Node;
+  },
+  reshape: viewRule((node, build) => {
+    const [x] = node.inputs;
+    if (sameShape(x.shape, node.shape)) return x;
+    return x.is("reshape") ? simplifyNode(build.make("reshape", x.inputs, {}, node), build) : (node as unknown as Node);
+  }),
+  permute: viewRule((node, build) => {
+    const [x] = node.inputs;
+    const { axes } = node.attributes;
+    if (x.is("permute")) {
+      const composed = axes.map((axis) => x.attributes.axes[axis]);
+      return simplifyNode(build.make("permute", x.inputs, { axes: composed }), build);
+    }
+    if (axes.every((axis, i) => axis === i)) return x;
+    // Moving dimensions of size 1 about is a reshape, which composes further.
+    const moving = axes.filter((axis) => x.shape[axis] !== 1);
+    if (moving.every((axis, i) => i === 0 || axis > moving[i - 1])) {
+      return simplifyNode(build.make("reshape", [x], {}, node), build);
+    }
+    if (x.is("dot")) {
+      const { a, b, out } = parseDotSpec(x.attributes.spec);
+      return build.make("dot", x.inputs, { spec: `${a},${b}->${axes.map((axis) => out[axis]).join("")}` });
+    }
+    return node as unknown as Node;
+  }),
+  expand: viewRule((node, build) => {
+    const [x] = node.inputs;
+    if (sameShape(x.shape, node.shape)) return x;
+    return x.is("expand") ? build.make("expand", x.inputs, {}, node) : (node as unknown as Node);
+  }),
+  slice: viewRule(),
+  flip: viewRule(),
+  window: viewRule(),
+  pad: (node, build) => {
+    const value = constantOf(node.inputs[0]);
+    if (value !== null && value === node.attributes.value) return full(build, value, node);
+    return node as unknown as Node;
+  },
+  sum: sumOfConstant,
+  max: viewRule(),
+};
+
+function isPowerOfTwo(value: number): boolean {
+  const exponent = Math.log2(Math.abs(value));
+  return Number.isInteger(exponent) && Math.abs(exponent) < 100;
+}
+
+/** What a node simplifies to, its inputs being simple already. */
+export function simplifyNode(node: Node, build: GraphBuilder): Node {
+  const rule = rules[node.op] as Rule<Op> | undefined;
+  return rule === undefined ? node : rule(node as Node<Op>, build);
+}

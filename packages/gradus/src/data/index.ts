@@ -1,0 +1,6 @@
+// `data`: datasets and how batches are made of them, after `torch.utils.data`.
+
+export { type Batch, defaultCollate, type Stackable } from "./collate.ts";
+export { type Dataset, type HostArray, randomSplit, Subset, TensorDataset } from "./dataset.ts";
+export { DataLoader, type LoaderOptions, type LoaderState } from "./loader.ts";
+export { RandomSampler, type Sampler, SequentialSampler } from "./sampler.ts";

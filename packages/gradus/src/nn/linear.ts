@@ -1,0 +1,128 @@
+// Fully connected layers, and those that only change shapes (`torch.nn`, linear layers and utilities).
+
+import { ArgumentError, type DType, type Parameter, type Tensor } from "../tensor/index.ts";
+import { linear } from "./functional/linear.ts";
+import { defaultParameter } from "./init.ts";
+import { Module } from "./module.ts";
+
+export interface LinearOptions {
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
+  /** Default float32. */
+  readonly dtype?: DType;
+}
+
+/** Throws unless every size is an integer from 1. */
+export function checkSizes(layer: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isInteger(size) || size < 1) {
+      throw new ArgumentError(layer, `${name} is ${size}`, "Use an integer from 1.");
+    }
+  }
+}
+
+/** y = x W^T + b on the last dimension: [..., inFeatures] to [..., outFeatures] (`torch.nn.Linear`). */
+export class Linear extends Module {
+  /** [outFeatures, inFeatures] */
+  weight!: Parameter;
+  /** [outFeatures], or null */
+  bias: Parameter | null = null;
+  inFeatures: number;
+  protected readonly dtype: DType;
+
+  constructor(
+    inFeatures: number,
+    readonly outFeatures: number,
+    protected readonly options: LinearOptions = {},
+  ) {
+    super();
+    this.inFeatures = inFeatures;
+    this.dtype = options.dtype ?? "float32";
+    checkSizes("Linear", { outFeatures });
+    if (!this.hasUninitializedParams()) this.create(inFeatures);
+  }
+
+  protected create(inFeatures: number): void {
+    checkSizes("Linear", { inFeatures });
+    this.inFeatures = inFeatures;
+    this.weight = defaultParameter([this.outFeatures, inFeatures], inFeatures, this.dtype);
+    if (this.options.bias ?? true) this.bias = defaultParameter([this.outFeatures], inFeatures, this.dtype);
+  }
+
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, bias=${this.options.bias ?? true}`;
+  }
+}
+
+/** A Linear that takes `inFeatures` from its first input (`torch.nn.LazyLinear`). */
+export class LazyLinear extends Linear {
+  constructor(outFeatures: number, options: LinearOptions = {}) {
+    super(0, outFeatures, options);
+  }
+
+  override hasUninitializedParams(): boolean {
+    return this.inFeatures === 0;
+  }
+
+  override initializeParameters(x: Tensor): void {
+    this.create(x.shape[x.ndim - 1] ?? 1);
+  }
+
+  override initializeFromState(shapes: ReadonlyMap<string, readonly number[]>): boolean {
+    const shape = shapes.get("weight");
+    if (shape?.length !== 2) return false;
+    this.create(shape[1]);
+    return true;
+  }
+}
+
+/** Gives its input (`torch.nn.Identity`). Arguments are ignored, so that it can stand for any layer. */
+export class Identity extends Module {
+  constructor(..._ignored: readonly unknown[]) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x;
+  }
+}
+
+/** Dimensions from `startDim` to `endDim` as one; by default all but the batch (`torch.nn.Flatten`). */
+export class Flatten extends Module {
+  constructor(
+    readonly startDim = 1,
+    readonly endDim = -1,
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.flatten(this.startDim, this.endDim);
+  }
+
+  override extraRepr(): string {
+    return `startDim=${this.startDim}, endDim=${this.endDim}`;
+  }
+}
+
+/** One dimension as several (`torch.nn.Unflatten`). One of the sizes may be -1. */
+export class Unflatten extends Module {
+  constructor(
+    readonly dim: number,
+    readonly unflattenedSize: readonly number[],
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.unflatten(this.dim, this.unflattenedSize);
+  }
+
+  override extraRepr(): string {
+    return `dim=${this.dim}, unflattenedSize=(${this.unflattenedSize.join(", ")})`;
+  }
+}

@@ -1,0 +1,228 @@
+// What optimizers share: parameter groups, state, and a step that builds the updates of all parameters and flushes them
+// together with the forward and backward pass as one program (`torch.optim.Optimizer`).
+
+import { ArgumentError, type DType, flush, isTensor, noGrad, scalar, type Tensor, zerosLike } from "../tensor/index.ts";
+import { camelCase, type OptimizerStateDict, OptimizerStateError, type StateValue, snakeCase } from "./state-dict.ts";
+
+/** Parameters with options of their own; what is left out is the optimizer's. */
+export type GroupOptions<Options> = Partial<Options> & { readonly params: Tensor | Iterable<Tensor> };
+
+/** A group as the optimizer holds it: every option, free to be changed between steps. */
+export type ParamGroup<Options> = { -readonly [K in keyof Options]-?: Options[K] } & {
+  readonly params: readonly Tensor[];
+  /** The learning rate that schedulers start from. */
+  initialLr?: number;
+};
+
+/** Parameters, or groups of them. */
+export type OptimizedParameters<Options> = Iterable<Tensor> | Iterable<GroupOptions<Options>>;
+
+/** Every optimizer has a learning rate. */
+export interface LearningRate {
+  /** How far a step goes. */
+  readonly lr?: number;
+}
+
+/** Makes the scalars of one step: a value that all parameters of a group share is one input of the program. */
+export class StepScalars {
+  private readonly made = new Map<string, Tensor>();
+
+  /** @param name what the value is for: equal names (and dtypes) within a group are one scalar */
+  get(name: string, value: number, dtype: DType): Tensor {
+    const key = `${name} ${dtype}`;
+    let tensor = this.made.get(key);
+    if (tensor === undefined) {
+      tensor = scalar(value, { dtype });
+      this.made.set(key, tensor);
+    }
+    return tensor;
+  }
+}
+
+export abstract class Optimizer<Options extends LearningRate = LearningRate> {
+  readonly paramGroups: ParamGroup<Options>[] = [];
+  /** What is remembered of each parameter, by PyTorch's names. */
+  readonly state = new Map<Tensor, Record<string, StateValue>>();
+
+  /** @param defaults every option, for groups that do not set it */
+  constructor(
+    params: OptimizedParameters<Options>,
+    protected readonly defaults: Required<Options>,
+  ) {
+    const given = [...params] as readonly (Tensor | GroupOptions<Options>)[];
+    if (given.length === 0) {
+      throw new ArgumentError(
+        this.constructor.name,
+        "there are no parameters to optimize",
+        "Pass model.parameters(), after the model is made.",
+      );
+    }
+    const tensors = given.filter(isTensor);
+    if (tensors.length === given.length) this.addParamGroup({ params: tensors } as unknown as GroupOptions<Options>);
+    else for (const group of given) this.addParamGroup(group as GroupOptions<Options>);
+  }
+
+  /** Adds parameters with their own options: layers that are unfrozen, for example. */
+  addParamGroup(group: GroupOptions<Options>): void {
+    const name = this.constructor.name;
+    const given = group?.params;
+    if (given === undefined) {
+      throw new ArgumentError(
+        name,
+        "a parameter group has no params",
+        "Pass { params: [...], lr: 0.1 } or tensors only.",
+      );
+    }
+    const params = isTensor(given) ? [given] : [...given];
+    const known = new Set(this.paramGroups.flatMap((existing) => existing.params));
+    for (const parameter of params) {
+      if (!isTensor(parameter)) throw new ArgumentError(name, `${String(parameter)} is no tensor`, "Pass parameters.");
+      if (!parameter.isLeaf) {
+        throw new ArgumentError(name, "a computed tensor cannot be optimized", "Pass leaves, such as parameters.");
+      }
+      if (known.has(parameter)) {
+        throw new ArgumentError(name, "a parameter is in more than one group", "Pass every parameter once.");
+      }
+      known.add(parameter);
+      // A plain leaf is made state, so that it keeps its value from step to step.
+      if (!parameter.isState) parameter.asState(parameter.requiresGrad);
+    }
+    const complete = { ...this.defaults, ...group, params } as unknown as ParamGroup<Options>;
+    this.checkOptions(complete);
+    this.paramGroups.push(complete);
+  }
+
+  /** Throws if an option is out of its range. */
+  protected checkOptions(group: ParamGroup<Options>): void {
+    this.checkRange("lr", group.lr as number, 0, Number.POSITIVE_INFINITY);
+  }
+
+  protected checkRange(name: string, value: number, low: number, high: number): void {
+    if (!(value >= low && value < high) && value !== low) {
+      const range = high === Number.POSITIVE_INFINITY ? `${low} or more` : `from ${low} up to but excluding ${high}`;
+      throw new ArgumentError(this.constructor.name, `${name} is ${value}`, `Use a number ${range}.`);
+    }
+  }
+
+  /** Forgets all gradients, or with `setToNone: false` makes them zero. */
+  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+    for (const { params } of this.paramGroups) {
+      for (const parameter of params) {
+        if (setToNone) parameter.grad = null;
+        else if (parameter.grad !== null) parameter.grad = zerosLike(parameter.grad);
+      }
+    }
+  }
+
+  /**
+   * Updates every parameter that has a gradient, and computes all that waits: the forward and backward pass and the
+   * updates are one program. Await it before the next step.
+   */
+  async step(): Promise<void> {
+    noGrad(() => {
+      for (const group of this.paramGroups) {
+        const scalars = new StepScalars();
+        for (const parameter of group.params) {
+          if (parameter.grad !== null) this.update(parameter, parameter.grad, group, scalars);
+        }
+      }
+    });
+    await flush();
+  }
+
+  /** Assigns a parameter's new value, and its state's. Runs within `noGrad`. */
+  protected abstract update(parameter: Tensor, grad: Tensor, group: ParamGroup<Options>, scalars: StepScalars): void;
+
+  /** The state of a parameter, empty at first. */
+  protected stateOf(parameter: Tensor): Record<string, StateValue> {
+    let entry = this.state.get(parameter);
+    if (entry === undefined) {
+      entry = {};
+      this.state.set(parameter, entry);
+    }
+    return entry;
+  }
+
+  /** A tensor of a parameter's state, zero at first. Its first value comes from a program of its own. */
+  protected stateTensor(parameter: Tensor, name: string): Tensor {
+    const entry = this.stateOf(parameter);
+    const known = entry[name];
+    if (isTensor(known)) return known;
+    const created = zerosLike(parameter).asState();
+    entry[name] = created;
+    return created;
+  }
+
+  // State dict ------------------------------------------------------------------------------------------------------
+
+  /** All state and options. The tensors are the optimizer's own: read their `data()` to keep the values of a moment. */
+  stateDict(): OptimizerStateDict {
+    const all = this.paramGroups.flatMap(({ params }) => params);
+    const index = new Map(all.map((parameter, i) => [parameter, i]));
+    const state = Object.fromEntries(
+      [...this.state].map(([parameter, entry]) => [index.get(parameter)!, { ...entry }]),
+    );
+    const groups = this.paramGroups.map(({ params, ...options }) => ({
+      ...Object.fromEntries(Object.entries(options).map(([name, value]) => [snakeCase(name), value])),
+      params: params.map((parameter) => index.get(parameter)!),
+    }));
+    return { state, param_groups: groups };
+  }
+
+  /**
+   * Takes over state and options, also of PyTorch's optimizer of the same name.
+   * @throws OptimizerStateError if groups or shapes differ; the optimizer is then unchanged
+   */
+  loadStateDict(dict: OptimizerStateDict): void {
+    const fail = (problem: string): never => {
+      throw new OptimizerStateError(
+        `The state dict does not fit ${this.constructor.name}: ${problem}. Make the optimizer for the same parameters in the same groups.`,
+      );
+    };
+    const groups = dict.param_groups;
+    const parametersOf = (group: Readonly<Record<string, unknown>>): readonly number[] =>
+      group.params as readonly number[];
+    if (groups.length !== this.paramGroups.length) {
+      fail(`it has ${groups.length} parameter groups, the optimizer ${this.paramGroups.length}`);
+    }
+    const byIndex = new Map<string, Tensor>();
+    groups.forEach((group, i) => {
+      const { params } = this.paramGroups[i];
+      const indices = parametersOf(group);
+      if (indices.length !== params.length) {
+        fail(`group ${i} has ${indices.length} parameters there and ${params.length} here`);
+      }
+      for (const [j, index] of indices.entries()) byIndex.set(String(index), params[j]);
+    });
+    const loaded = Object.entries(dict.state).map(([index, entry]) => {
+      const parameter = byIndex.get(index) ?? fail(`no group holds its parameter ${index}`);
+      for (const [name, value] of Object.entries(entry)) {
+        if (isTensor(value) && value.ndim > 0 && value.shape.join() !== parameter.shape.join()) {
+          fail(
+            `${name} of parameter ${index} is [${value.shape.join(", ")}], the parameter [${parameter.shape.join(", ")}]`,
+          );
+        }
+      }
+      return [parameter, entry] as const;
+    });
+    groups.forEach((group, i) => {
+      const target = this.paramGroups[i] as unknown as Record<string, unknown>;
+      for (const [name, value] of Object.entries(group)) {
+        const field = camelCase(name);
+        // PyTorch's choices of implementation, such as `foreach`, mean nothing here.
+        if (field !== "params" && (field in this.defaults || field === "initialLr")) target[field] = value;
+      }
+    });
+    this.state.clear();
+    for (const [parameter, entry] of loaded) {
+      const own = this.stateOf(parameter);
+      for (const [name, value] of Object.entries(entry)) {
+        if (value === null || value === undefined) continue;
+        // PyTorch keeps `step` as a tensor; here it is a number, since it is combined on the host.
+        if (!isTensor(value)) own[name] = value;
+        else if (name === "step") own[name] = value.itemSync();
+        else noGrad(() => this.stateTensor(parameter, name).copy_(value));
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// An optimizer's state in PyTorch's structure: `state` by the index of the parameter, `param_groups` with their options
+// and the indices they hold, and PyTorch's names, which are in snake_case.
+
+import { GradusError, type Tensor } from "../tensor/index.ts";
+
+/** One entry of an optimizer's state: a tensor such as `exp_avg`, or the number `step`. */
+export type StateValue = Tensor | number;
+
+export interface OptimizerStateDict {
+  readonly state: Readonly<Record<string, Readonly<Record<string, StateValue>>>>;
+  readonly param_groups: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** A state dict of another optimizer, or of other parameters. */
+export class OptimizerStateError extends GradusError {}
+
+export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+export const camelCase = (name: string): string =>
+  name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
