@@ -708,6 +708,10 @@ case("cumsum of uint8", "x.cumsum", [T(0), 0], lambda x: x.cumsum(0), [torch.ten
 
 # Creation -----------------------------------------------------------------------------------------------------------------------
 
+case("sort of a scalar", "x.sort", [T(0)], lambda x: tuple(x.sort()), [torch.tensor(2.5)], "index")
+case("topk of a scalar", "x.topk", [T(0), 1], lambda x: tuple(x.topk(1)), [torch.tensor(2.5)], "index")
+case("gather of a scalar", "x.gather", [T(0), 0, T(1)], lambda x, i: x.gather(0, i.long()), [torch.tensor(2.5), torch.tensor(0, dtype=i32)], "index")
+case("roll of a scalar", "x.roll", [T(0), 1, 0], lambda x: x.clone(), [torch.tensor(2.5)], "index")
 case("oneHot", "gd.oneHot", [T(0), 4], lambda x: F.one_hot(x.long(), 4).float(), [torch.tensor([[1, 0], [3, 2]], dtype=i32)], "exact")
 for name, args, value in [
     ("eye", [3], torch.eye(3)), ("eye wide", [2, 4], torch.eye(2, 4)), ("eye tall int32", [3, 2, {"dtype": "int32"}], torch.eye(3, 2, dtype=i32)),
@@ -715,6 +719,7 @@ for name, args, value in [
     ("arange downwards", [5, 0, -2], torch.arange(5, 0, -2)), ("arange of fractions", [0, 1, 0.25], torch.arange(0, 1, 0.25)),
     ("arange of nothing", [3, 1], torch.arange(3, 1) if False else torch.zeros(0, dtype=i32)), ("arange from a fraction", [0.5, 4], torch.arange(0.5, 4)),
     ("arange float64", [0, 4, 1, {"dtype": "float64"}], torch.arange(4, dtype=f64)),
+    ("arange of fractions in float64", [0, 1, 0.1, {"dtype": "float64"}], torch.arange(0, 1, 0.1, dtype=f64)),
     ("linspace", [-1, 1, 5], torch.linspace(-1, 1, 5)), ("linspace of one", [3, 9, 1], torch.linspace(3, 9, 1)), ("linspace float64", [0, 1, 7, {"dtype": "float64"}], torch.linspace(0, 1, 7, dtype=f64)),
     ("zeros", [[2, 3]], torch.zeros(2, 3)), ("ones of bool", [[3], {"dtype": "bool"}], torch.ones(3, dtype=boolean)), ("full", [[2, 2], 1.5], torch.full((2, 2), 1.5)), ("full int32", [[2], -3, {"dtype": "int32"}], torch.full((2,), -3, dtype=i32)),
     ("full inf", [[2], INF], torch.full((2,), INF)), ("zeros of no dimensions", [[]], torch.zeros(())), ("ones of nothing", [[0, 2]], torch.ones(0, 2)),

@@ -24,7 +24,7 @@ async function main(options: Options): Promise<void> {
   const contestants = new Map<string, Contestant>([[gradusName, new ChildContestant(gradusLaunch(options), job)]]);
   const missing = new Map<string, Outcome>();
   for (const peer of options.peers ? peerNames : []) {
-    const located = await locatePeer(peer, workload);
+    const located = await locatePeer(peer, job);
     if ("absent" in located) missing.set(peer, { kind: "absent", reason: located.absent });
     else contestants.set(peer, new ChildContestant(located, job));
   }

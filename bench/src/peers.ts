@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Launch } from "./child.ts";
+import type { Job } from "./protocol.ts";
 import { type PeerName, type WorkloadName, workloads } from "./workloads.ts";
 
 export type Located = Launch | { readonly absent: string };
@@ -15,33 +16,39 @@ const execute = promisify(execFile);
 const folder = fileURLToPath(new URL("../peers/", import.meta.url));
 
 /**
- * How PyTorch's OpenMP threads wait. Debian's PyTorch has two thread pools, OpenMP's and OpenBLAS's, that spin against
- * each other on small machines. On two cores the MLP, whose products are OpenBLAS's, took 1.9 to 16 ms a step with the
- * default and a steady 1.5 when OpenMP sleeps; LeNet, whose convolutions are OpenMP's, took 3.3 with the default and 8
- * when it sleeps. So each workload gets what is best for PyTorch.
+ * How PyTorch's threads wait, by workload: what is fastest for PyTorch, for a peer must not lose by its settings.
+ * Debian's build has two pools, OpenMP's and OpenBLAS's, that spin against each other where cores are few. Measured on
+ * two cores, milliseconds a step:
+ *   mlp    (products, OpenBLAS's):   1.9 to 16 by default, a steady 1.5 with OpenMP asleep between its loops;
+ *   lenet  (convolutions, OpenMP's): 3.2 to 16 by default, a steady 3.1 with the small products on one thread, 8 with
+ *          OpenMP asleep.
  */
 const pytorchWaiting: Readonly<Record<WorkloadName, Readonly<Record<string, string>>>> = {
   matmul: {},
   mlp: { OMP_WAIT_POLICY: "PASSIVE" },
-  lenet: {},
+  lenet: { OPENBLAS_NUM_THREADS: "1" },
 };
 
-const finders: Readonly<Record<PeerName, (workload: WorkloadName) => Promise<Located>>> = {
-  pytorch: async (workload) => {
+/** jax-js sends its workers a message for each kernel, which costs more than it gains where kernels are small. */
+const jaxOnOneThread: ReadonlySet<WorkloadName> = new Set(["mlp"]);
+
+const finders: Readonly<Record<PeerName, (job: Job) => Promise<Located>>> = {
+  pytorch: async ({ workload, threads }) => {
     const python = await findPython();
-    return "absent" in python
-      ? python
-      : { command: python.command, args: [`${folder}pytorch.py`], env: pytorchWaiting[workload] };
+    if ("absent" in python) return python;
+    // torch.set_num_threads does not reach OpenBLAS.
+    const pools = { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
+    return { command: python.command, args: [`${folder}pytorch.py`], env: { ...pools, ...pytorchWaiting[workload] } };
   },
-  "jax-js": () => nodePeer("jax-js.mjs"),
-  "tfjs-wasm": () => nodePeer("tfjs.mjs", "wasm"),
-  "tfjs-cpu": () => nodePeer("tfjs.mjs", "cpu"),
+  "jax-js": ({ workload }) => nodePeer("jax-js.mjs", jaxOnOneThread.has(workload) ? { threads: 1 } : {}),
+  "tfjs-wasm": () => nodePeer("tfjs.mjs", { backend: "wasm" }),
+  "tfjs-cpu": () => nodePeer("tfjs.mjs", { backend: "cpu" }),
 };
 
 /** How to start the peer, or why it cannot. */
-export async function locatePeer(peer: PeerName, workload: WorkloadName): Promise<Located> {
-  if (!workloads[workload].peers.includes(peer)) return { absent: `has no "${workload}" here` };
-  return finders[peer](workload);
+export async function locatePeer(peer: PeerName, job: Job): Promise<Located> {
+  if (!workloads[job.workload].peers.includes(peer)) return { absent: `has no "${job.workload}" here` };
+  return finders[peer](job);
 }
 
 async function findPython(): Promise<{ command: string } | { absent: string }> {
@@ -57,14 +64,14 @@ async function findPython(): Promise<{ command: string } | { absent: string }> {
 
 let installation: Promise<string | undefined> | undefined;
 
-async function nodePeer(script: string, backend?: string): Promise<Located> {
+async function nodePeer(script: string, job: Partial<Job>): Promise<Located> {
   installation ??= installNodePeers();
   const problem = await installation;
   if (problem) return { absent: problem };
   // A newer Node than the one Gradus must run on gives the peers relaxed SIMD without flags.
   const newerNode = `${folder}node_modules/node/bin/node`;
   const command = existsSync(newerNode) ? newerNode : process.execPath;
-  return { command, args: [`${folder}${script}`], ...(backend ? { job: { backend } } : {}) };
+  return { command, args: [`${folder}${script}`], job };
 }
 
 /** Installs bench/peers unless it is there. Returns what went wrong. */

@@ -90,6 +90,10 @@ export class Builder {
     return new Expression({ op: "read", register }, register.kind, register.lanes);
   }
 
+  checked(x: Expression, limit: number): Expression {
+    return this.share(`r${x.id}<${limit}`, () => new Expression({ op: "checked", x, limit }, "i32", 1));
+  }
+
   splat(x: Expression, lanes: number): Expression {
     if (x.lanes === lanes) return x;
     if (x.node.op === "constant") return this.vectorConstant(new Array<number>(lanes).fill(x.node.values[0]), x.kind);

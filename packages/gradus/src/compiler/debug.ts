@@ -172,6 +172,8 @@ function formatExpression(expression: Expression): string {
       return `splat(${show(node.x)})`;
     case "gatherLanes":
       return `lanes(${node.elements.map(show).join(", ")})`;
+    case "checked":
+      return `checked(${show(node.x)} < ${node.limit})`;
     case "lane":
       return `${show(node.x)}.${node.lane}`;
   }

@@ -143,11 +143,17 @@ interface Read {
 class KernelAssigner {
   private readonly kernels: Kernel[] = [];
   private readonly kernelOf = new Map<Node, Kernel>();
+  private readonly ends = new Map<Node, Node>();
 
   constructor(
     private readonly stored: ReadonlySet<Node>,
     private readonly epilogues: ReadonlyMap<Node, Node>,
-  ) {}
+  ) {
+    for (const [node, anchor] of epilogues) {
+      const known = this.ends.get(anchor);
+      if (known === undefined || known.id < node.id) this.ends.set(anchor, node);
+    }
+  }
 
   place(node: Node): void {
     if (isAnchor(node)) this.placeAnchor(node);
@@ -158,7 +164,8 @@ class KernelAssigner {
   private placeAnchor(node: Node): void {
     const reads = this.readsOf(node.inputs);
     const partner = this.kernels.find(
-      (kernel) => kernel.kind === "reduce" && canShareLoops(kernel.anchors[0], node) && !this.dependsOn(reads, kernel),
+      (kernel) =>
+        kernel.kind === "reduce" && canShareLoops(kernel.anchors[0], node) && this.canJoin(kernel, node, reads),
     );
     if (partner !== undefined) {
       partner.anchors.push(node);
@@ -166,6 +173,18 @@ class KernelAssigner {
     } else {
       this.open(node.op === "dot" ? "contract" : "reduce", node, reads);
     }
+  }
+
+  /** Neither reduction, nor what its epilogue ends in, may come from the other. */
+  private canJoin(kernel: Kernel, node: Node, reads: ReadonlySet<Node>): boolean {
+    if (this.dependsOn(reads, kernel)) return false;
+    const end = this.endOf(node);
+    return kernel.anchors.every((anchor) => !isAncestor(anchor, end) && !isAncestor(node, this.endOf(anchor)));
+  }
+
+  /** The last node of an anchor's epilogue. */
+  private endOf(anchor: Node): Node {
+    return this.ends.get(anchor) ?? anchor;
   }
 
   private placeMap(node: Node): void {
@@ -186,7 +205,9 @@ class KernelAssigner {
       const shares = own.length > 0 || (kernel.kind === "map" && reads.some((read) => kernel.reads.has(read.node)));
       if (!shares || own.some((read) => !read.pointwise)) return false;
       const others = new Set(reads.filter((read) => !own.includes(read)).map((read) => read.node));
-      return !this.dependsOn(others, kernel);
+      // An epilogue that is still to come must not need this node by way of another kernel.
+      const waiting = kernel.anchors.map((anchor) => this.endOf(anchor)).filter((end) => !kernel.outputs.includes(end));
+      return !this.dependsOn(others, kernel) && !waiting.some((end) => isAncestor(node, end));
     });
   }
 
@@ -258,6 +279,18 @@ class KernelAssigner {
     this.kernels.forEach(visit);
     return result;
   }
+}
+
+/** Whether `node` goes into `of`. Ids grow from inputs to results, which bounds the search. */
+function isAncestor(node: Node, of: Node): boolean {
+  const seen = new Set<Node>();
+  const visit = (current: Node): boolean => {
+    if (current === node) return true;
+    if (current.id < node.id || seen.has(current)) return false;
+    seen.add(current);
+    return current.inputs.some(visit);
+  };
+  return of !== node && of.inputs.some(visit);
 }
 
 /** Two reductions run in one loop if they run over the same elements in the same order. */

@@ -142,11 +142,14 @@ export class Index {
     );
     if (rest.minimum >= 0 && rest.maximum < by) return quotient;
     const coarse = rest.coarse(by);
-    const numerator = coarse === null ? rest : coarse.large;
+    // Targets divide towards zero, so the numerator is lifted to where that is downwards too.
+    const unlifted = coarse === null ? rest : coarse.large;
+    const lift = unlifted.minimum < 0 ? Math.ceil(-unlifted.minimum / by) : 0;
+    const numerator = unlifted.add(lift * by);
     const common = numerator.terms.reduce((all, { coefficient }) => gcd(all, coefficient), gcd(by, numerator.constant));
-    return quotient.add(
-      common > 1 ? quotientAtom(numerator.exactlyDividedBy(common), by / common) : quotientAtom(numerator, by),
-    );
+    const rounded =
+      common > 1 ? quotientAtom(numerator.exactlyDividedBy(common), by / common) : quotientAtom(numerator, by);
+    return quotient.add(rounded).add(-lift);
   }
 
   modulo(by: number): Index {
@@ -154,8 +157,10 @@ export class Index {
     const { rest } = this.splitBy(by);
     if (rest.minimum >= 0 && rest.maximum < by) return rest;
     const coarse = rest.coarse(by);
-    if (coarse !== null) return remainderIndex(coarse.large, by).add(coarse.small);
-    return remainderIndex(rest, by);
+    const large = coarse === null ? rest : coarse.large;
+    const lift = large.minimum < 0 ? Math.ceil(-large.minimum / by) * by : 0;
+    const remainder = remainderIndex(large.add(lift), by);
+    return coarse === null ? remainder : remainder.add(coarse.small);
   }
 
   private exactlyDividedBy(by: number): Index {

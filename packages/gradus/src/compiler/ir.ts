@@ -61,6 +61,8 @@ type Operation =
   | { readonly op: "call"; readonly fn: LibraryFunction; readonly args: readonly Expression[] }
   | { readonly op: "splat"; readonly x: Expression }
   | { readonly op: "gatherLanes"; readonly elements: readonly Expression[] }
+  /** An i32 that must lie in [0, limit): elsewhere the program ends with a fault instead of touching foreign memory. */
+  | { readonly op: "checked"; readonly x: Expression; readonly limit: number }
   | { readonly op: "lane"; readonly x: Expression; readonly lane: number }
   /** What scheduling makes of indices: a loop variable, the place of a buffer, a load from an address. */
   | { readonly op: "variable"; readonly variable: LoopVariable }
@@ -140,6 +142,7 @@ export function operandsOf(node: Operation): readonly Expression[] {
     case "convert":
     case "bitcast":
     case "splat":
+    case "checked":
     case "lane":
       return [node.x];
     case "binary":

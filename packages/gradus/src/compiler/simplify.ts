@@ -116,6 +116,12 @@ const rules: { readonly [K in Op]?: Rule<K> } = {
     if (value !== null && value === node.attributes.value) return full(build, value, node);
     return node as unknown as Node;
   },
+  concat: (node, build) => {
+    const filled = node.inputs.filter((input) => sizeOf(input.shape) > 0);
+    if (filled.length === node.inputs.length) return node as unknown as Node;
+    return filled.length === 1 ? filled[0] : build.make("concat", filled, node.attributes);
+  },
+  scatterAdd: (node) => (sizeOf(node.inputs[1].shape) === 0 ? node.inputs[0] : (node as unknown as Node)),
   sum: sumOfConstant,
   max: viewRule(),
 };
@@ -125,8 +131,19 @@ function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(exponent) && Math.abs(exponent) < 100;
 }
 
+/** Leaves whose value lies in memory whatever its size. */
+const memory: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
+
+/** Without elements, or a sum of no elements, which is 0. */
+function isOfNothing(node: Node): boolean {
+  if (sizeOf(node.shape) === 0) return true;
+  const sums = node.op === "sum" || node.op === "dot" || node.op === "fold";
+  return sums && node.inputs.some((input) => sizeOf(input.shape) === 0);
+}
+
 /** What a node simplifies to, its inputs being simple already. */
 export function simplifyNode(node: Node, build: GraphBuilder): Node {
+  if (!memory.has(node.op) && !node.is("full") && isOfNothing(node)) return full(build, 0, node);
   const rule = rules[node.op] as Rule<Op> | undefined;
   return rule === undefined ? node : rule(node as Node<Op>, build);
 }

@@ -35,10 +35,9 @@ export class Node<K extends Op = Op> {
     /** Operation, attributes, shape and dtype as text: equal for nodes that differ only in their inputs. */
     readonly signature: string,
   ) {
-    this.requiresGrad =
-      gradientLeaves.has(op)
-        ? (attributes as OpAttributes["data"]).requiresGrad
-        : isFloat(dtype) && history.some((node) => node.requiresGrad);
+    this.requiresGrad = gradientLeaves.has(op)
+      ? (attributes as OpAttributes["data"]).requiresGrad
+      : isFloat(dtype) && history.some((node) => node.requiresGrad);
   }
 
   get inputs(): readonly Node[] {

@@ -365,6 +365,13 @@ export const shapeRules: { readonly [K in Op]: ShapeRule<K> } = {
         [base.shape, index.shape, source.shape],
         `index and source must have one shape and agree with the base in every dimension but ${axis}`,
       );
+    if (base.dtype !== source.dtype)
+      throw new DTypeError(
+        "scatterAdd",
+        [base.dtype, source.dtype],
+        "base and source must have one dtype",
+        "Cast one with `.to(dtype)`.",
+      );
     return base;
   },
   concat: (inputs, { axis }) => {

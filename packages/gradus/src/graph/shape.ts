@@ -11,6 +11,14 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** @throws ArgumentError unless every extent is an integer from 0 */
+export function checkShape(operation: string, shape: Shape): void {
+  for (const extent of shape) {
+    if (!Number.isInteger(extent) || extent < 0)
+      throw new ArgumentError(operation, `${extent} is no size of a dimension`, "Sizes are integers from 0.");
+  }
+}
+
 /** Row-major strides, in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);

@@ -39,7 +39,7 @@ export class Sequential extends Module implements Iterable<Layer> {
 
   /** Every layer in order; one that stands twice comes twice. */
   *[Symbol.iterator](): Iterator<Layer> {
-    for (const value of Object.values(this)) if (value instanceof Module) yield value as Layer;
+    for (const [, module] of this.ownModules()) yield module as unknown as Layer;
   }
 
   get length(): number {
@@ -75,7 +75,7 @@ export class ModuleList<M extends AnyModule = Layer> extends Module<never, never
   }
 
   *[Symbol.iterator](): Iterator<M> {
-    for (const value of Object.values(this)) if (value instanceof Module) yield value as unknown as M;
+    for (const [, module] of this.ownModules()) yield module as M;
   }
 
   get length(): number {

@@ -139,22 +139,31 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return field;
   }
 
+  /** All fields in the order they were made. Objects list names that are integers first, so those are put in order. */
+  #entries(): [string, unknown][] {
+    const entries = Object.entries(this);
+    if (entries.length === 0 || !/^\d+$/.test(entries[0][0])) return entries;
+    const rank = new Map([...this.#keys.keys()].map((field, i) => [field, i]));
+    return entries.sort(([a], [b]) => (rank.get(a) ?? -1) - (rank.get(b) ?? -1));
+  }
+
   #fields<T>(wanted: (value: unknown, field: string) => boolean): Named<T>[] {
-    return Object.entries(this).flatMap(([field, value]) =>
+    return this.#entries().flatMap(([field, value]) =>
       wanted(value, field) ? [[this.#keys.get(field) ?? field, value as T] as const] : [],
     );
   }
 
   // What it contains ------------------------------------------------------------------------------------------------
 
+  /** The modules right below this one; one that stands under two names comes twice. */
+  ownModules(): Named<AnyModule>[] {
+    return this.#fields((value) => value instanceof Module);
+  }
+
   /** The modules right below this one, each once. */
   namedChildren(): Named<AnyModule>[] {
-    const seen = new Set<unknown>();
-    return this.#fields<AnyModule>((value) => {
-      if (!(value instanceof Module) || seen.has(value)) return false;
-      seen.add(value);
-      return true;
-    });
+    const seen = new Set<AnyModule>();
+    return this.ownModules().filter(([, module]) => !seen.has(module) && seen.add(module));
   }
 
   children(): AnyModule[] {
@@ -277,8 +286,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     const visit = (path: string, module: AnyModule): void => {
       for (const [name, tensor] of module.ownParameters()) state.set(joined(path, name), tensor);
       for (const [name, tensor] of module.ownBuffers({ persistentOnly: true })) state.set(joined(path, name), tensor);
-      for (const [name, child] of module.#fields<AnyModule>((value) => value instanceof Module))
-        visit(joined(path, name), child);
+      for (const [name, child] of module.ownModules()) visit(joined(path, name), child);
     };
     visit("", this as unknown as AnyModule);
     return state;

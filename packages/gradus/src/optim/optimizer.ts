@@ -98,7 +98,7 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
   }
 
   protected checkRange(name: string, value: number, low: number, high: number): void {
-    if (!(value >= low && value < high) && value !== low) {
+    if (!(value >= low && value < high)) {
       const range = high === Number.POSITIVE_INFINITY ? `${low} or more` : `from ${low} up to but excluding ${high}`;
       throw new ArgumentError(this.constructor.name, `${name} is ${value}`, `Use a number ${range}.`);
     }

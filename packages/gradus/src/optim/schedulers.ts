@@ -2,7 +2,7 @@
 // `lr` into the optimizer's groups when it is made and at each `step()`; a changed rate makes no new program.
 
 import { ArgumentError } from "../tensor/index.ts";
-import type { LearningRate, Optimizer, ParamGroup } from "./optimizer.ts";
+import type { LearningRate, ParamGroup } from "./optimizer.ts";
 
 export interface SchedulerState {
   readonly lastEpoch: number;
@@ -10,9 +10,11 @@ export interface SchedulerState {
   readonly lastLr: readonly number[];
 }
 
-/** The groups of any optimizer, as far as a scheduler looks at them. */
+/** A parameter group of any optimizer, as far as a scheduler looks at it. */
 type Group = ParamGroup<LearningRate> & { betas?: readonly [number, number]; momentum?: number };
-type AnyOptimizer = Pick<Optimizer, "paramGroups"> | { readonly paramGroups: readonly unknown[] };
+interface AnyOptimizer {
+  readonly paramGroups: readonly unknown[];
+}
 
 /** The base of schedulers: a subclass says the rate of each group at `lastEpoch`. */
 export abstract class LRScheduler {

@@ -86,6 +86,11 @@ export interface GradOptions extends BackwardOptions {
  * The gradients of outputs with respect to inputs, without touching `.grad` (`torch.autograd.grad`).
  * @throws AutogradError if an input does not require a gradient, or is not used and `allowUnused` is not set
  */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions & { readonly allowUnused: true },
+): (Tensor | null)[];
 export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor, options?: GradOptions): [Tensor];
 export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[], options?: GradOptions): Tensor[];
 export function grad(

@@ -1,6 +1,15 @@
 // Functions that create tensors.
 
-import { ArgumentError, build, createTypedArray, type DType, leaf, type Node, ShapeError } from "../graph/index.ts";
+import {
+  ArgumentError,
+  build,
+  checkShape,
+  createTypedArray,
+  type DType,
+  leaf,
+  type Node,
+  ShapeError,
+} from "../graph/index.ts";
 import { isTensor, type NestedArray, Tensor } from "./tensor.ts";
 
 export interface CreateOptions {
@@ -75,10 +84,7 @@ export function scalar(value: number, options: { dtype?: DType } = {}): Tensor {
 }
 
 export function full(shape: readonly number[], value: number, options: CreateOptions = {}): Tensor {
-  for (const extent of shape) {
-    if (!Number.isInteger(extent) || extent < 0)
-      throw new ArgumentError("full", `${extent} is no size of a dimension`, "Sizes are integers from 0.");
-  }
+  checkShape("full", shape);
   return finish(Tensor.of(build.full(value, [...shape], options.dtype ?? "float32")), options);
 }
 
@@ -105,8 +111,9 @@ export function onesLike(like: Tensor, options: CreateOptions = {}): Tensor {
 /** start, start + step, ... before end: int32 if all are integers, else float32 (`torch.arange`). */
 export function arange(start: number, end?: number, step = 1, options: CreateOptions = {}): Tensor {
   const [from, to] = end === undefined ? [0, start] : [start, end];
-  if (step === 0) throw new ArgumentError("arange", "the step cannot be 0");
-  const result = Tensor.arange(from, to, step);
+  if (step === 0 || ![from, to, step].every(Number.isFinite))
+    throw new ArgumentError("arange", `from ${from} to ${to} by ${step} there is no end`, "Give a step that is not 0.");
+  const result = Tensor.arange(from, to, step, options.dtype);
   return finish(options.dtype ? result.to(options.dtype) : result, options);
 }
 
@@ -124,6 +131,7 @@ export function linspace(start: number, end: number, steps: number, options: Cre
 /** Ones on the diagonal. */
 export function eye(rows: number, columns = rows, options: CreateOptions = {}): Tensor {
   const shape = [rows, columns];
+  checkShape("eye", shape);
   const diagonal = build.compare("eq", build.iota(shape, 0), build.iota(shape, 1));
   return finish(Tensor.of(build.cast(diagonal, options.dtype ?? "float32")), options);
 }

@@ -1,6 +1,16 @@
 // Indexing and slicing: NumPy's and PyTorch's basic and advanced indexing, gather and scatter.
 
-import { ArgumentError, broadcastShapes, build, DTypeError, normalizeAxis, sizeOf, stridesOf } from "../graph/index.ts";
+import {
+  ArgumentError,
+  broadcastShapes,
+  build,
+  DTypeError,
+  normalizeAxis,
+  ShapeError,
+  sameShape,
+  sizeOf,
+  stridesOf,
+} from "../graph/index.ts";
 import { operandNode, where } from "./arithmetic.ts";
 import { isTensor, nodeOf, type Operand, Tensor } from "./tensor.ts";
 import { flip, narrow, reshape, sliceAlong } from "./views.ts";
@@ -39,6 +49,9 @@ function applySlice(x: Tensor, axis: number, { start, stop, step }: Slice): Tens
   const extent = x.shape[axis];
   const by = step ?? 1;
   if (by === 0 || !Number.isInteger(by)) throw new ArgumentError("index", `a slice's step cannot be ${by}`);
+  for (const bound of [start, stop]) {
+    if (bound !== null && !Number.isInteger(bound)) throw new ArgumentError("index", `a slice cannot end at ${bound}`);
+  }
   const clip = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
   const resolve = (value: number | null, missing: number, low: number, high: number): number =>
     value === null ? missing : clip(value < 0 ? value + extent : value, low, high);
@@ -60,6 +73,11 @@ function checkNumber(value: number, axis: number, extent: number): number {
   return value < 0 ? value + extent : value;
 }
 
+function checkMask(mask: Tensor, indexed: readonly number[]): void {
+  if (!sameShape(mask.shape, indexed))
+    throw new ShapeError("index", [mask.shape, indexed], "a bool tensor must have the shape of what it indexes");
+}
+
 /** `x[entries]`. A bool tensor needs its values at once; on a browser's main thread use `maskedSelect`. */
 export function index(x: Tensor, entries: readonly IndexEntry[]): Tensor {
   const consumes = (entry: IndexEntry): number => {
@@ -70,6 +88,8 @@ export function index(x: Tensor, entries: readonly IndexEntry[]): Tensor {
   if (named > x.ndim) {
     throw new ArgumentError("index", `${named} dimensions are indexed, the tensor has ${x.ndim}`, "Use fewer entries.");
   }
+  if (entries.filter((entry) => entry === "...").length > 1)
+    throw new ArgumentError("index", 'there is more than one "..."', "Use one, for all dimensions not named.");
   let result = x;
   let axis = 0;
   const picks: { axis: number; indices: Tensor }[] = [];
@@ -80,6 +100,7 @@ export function index(x: Tensor, entries: readonly IndexEntry[]): Tensor {
       const at = checkNumber(entry, axis, result.shape[axis]);
       result = narrow(result, axis, at, 1).squeeze(axis);
     } else if (isTensor(entry)) {
+      if (entry.dtype === "bool") checkMask(entry, result.shape.slice(axis, axis + entry.ndim));
       const list = entry.dtype === "bool" ? positionsSync(entry) : [entry];
       for (const indices of list) picks.push({ axis: axis++, indices });
     } else {
@@ -163,6 +184,7 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
 
 export function gather(x: Tensor, dim: number, indices: Tensor): Tensor {
   const axis = normalizeAxis("gather", dim, x.ndim);
+  if (x.ndim === 0) return gather(x.reshape(1), 0, indices.reshape(-1)).reshape(indices.shape);
   // PyTorch lets the index be shorter than the source in other dimensions.
   let source = x;
   indices.shape.forEach((extent, i) => {

@@ -6,11 +6,11 @@ import { nodeOf, Tensor } from "./tensor.ts";
 
 /** Indices that sort along a dimension; equal elements keep their order, NaN counts as the largest. */
 export function argsort(x: Tensor, dim: number, descending: boolean): Tensor {
+  if (x.ndim === 0) return Tensor.of(build.full(0, [], "int32"));
   return Tensor.of(build.argsort(build.detach(nodeOf(x)), normalizeAxis("argsort", dim, x.ndim), descending));
 }
 
 export function sort(x: Tensor, dim: number, descending: boolean): ValuesAndIndices {
-  if (x.ndim === 0) return { values: x, indices: Tensor.of(build.full(0, [], "int32")) };
   const indices = argsort(x, dim, descending);
   return { values: x.gather(dim, indices), indices };
 }
@@ -20,6 +20,7 @@ export function topk(x: Tensor, k: number, dim: number, largest: boolean): Value
   if (!(Number.isInteger(k) && k >= 0 && k <= (x.shape[axis] ?? 1))) {
     throw new ArgumentError("topk", `there are no ${k} elements in dimension ${dim} of ${x.shape[axis] ?? 1}`);
   }
+  if (x.ndim === 0) return sort(x, axis, largest);
   const indices = argsort(x, axis, largest).narrow(axis, 0, k);
   return { values: x.gather(axis, indices), indices };
 }

@@ -2,7 +2,7 @@
 // the seed, n and i, so every device gives the same numbers in any order of execution, and a generator's state is two
 // integers.
 
-import { ArgumentError, build, type DType, leaf, type Node, node, type Shape } from "../graph/index.ts";
+import { ArgumentError, build, checkShape, type DType, leaf, type Node, node, type Shape } from "../graph/index.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface GeneratorState {
@@ -40,6 +40,7 @@ export class Generator {
 
   /** Two words of 32 random bits for every element. Both come from one block of the cipher. */
   bits(shape: Shape): [Node, Node] {
+    checkShape("random", shape);
     const scalar = (value: number): Node =>
       leaf("scalar", { value: value | 0 }, { shape: [], dtype: "int32" }) as unknown as Node;
     const inputs = [scalar(this.seed), scalar(this.drawn++)];

@@ -82,17 +82,19 @@ export class Tensor {
       throw new ShapeError("tensor", [shape], `${data.length} numbers cannot fill ${sizeOf(shape)} elements`);
     const kind = dtype ?? dtypeOfArray(data);
     const copy = createTypedArray(kind, data.length);
-    copy.set(data as Float32Array);
+    // A bool is stored as 0 or 1.
+    copy.set(kind === "bool" ? Uint8Array.from(data, (value) => Number(value !== 0)) : (data as Float32Array));
     const created = leaf("data", { requiresGrad: false }, { shape: [...shape], dtype: kind });
     created.value = hostValue(copy);
     return new Tensor(created as unknown as Node);
   }
 
-  static arange(start: number, end: number, step = 1): Tensor {
+  /** int32 if start and step are integers, else float32, or float64 if that is wanted. */
+  static arange(start: number, end: number, step = 1, wanted?: DType): Tensor {
     const count = Math.max(0, Math.ceil((end - start) / step));
     const index = build.iota([count], 0);
     const whole = Number.isInteger(start) && Number.isInteger(step);
-    const position = whole ? index : build.cast(index, "float32");
+    const position = whole ? index : build.cast(index, wanted === "float64" ? wanted : "float32");
     const scaled = step === 1 ? position : build.scale(position, step);
     return new Tensor(start === 0 ? scaled : build.add(scaled, build.fullLike(start, scaled)));
   }

@@ -3,6 +3,7 @@
 import {
   ArgumentError,
   build,
+  checkShape,
   normalizeAxes,
   normalizeAxis,
   promote,
@@ -15,6 +16,10 @@ import { nodeOf, Tensor } from "./tensor.ts";
 /** A shape in which one dimension may be -1: as many as are left. */
 export function inferShape(operation: string, from: readonly number[], to: readonly number[]): number[] {
   const unknown = to.indexOf(-1);
+  checkShape(
+    operation,
+    to.filter((extent) => extent !== -1),
+  );
   if (unknown < 0) return [...to];
   const known = to.reduce((product, extent, axis) => (axis === unknown ? product : product * extent), 1);
   const size = sizeOf(from);
@@ -88,6 +93,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
     throw new ShapeError("expand", [x.shape, shape], `${x.ndim} dimensions cannot become ${shape.length}`);
   }
   const target = shape.map((extent, axis) => (extent === -1 && axis >= leading ? x.shape[axis - leading] : extent));
+  checkShape("expand", target);
   return Tensor.of(build.broadcastTo(nodeOf(x), target));
 }
 
@@ -128,7 +134,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
   const axis = normalizeAxis("narrow", dim, x.ndim);
   const extent = x.shape[axis];
   const from = start < 0 ? start + extent : start;
-  if (from < 0 || length < 0 || from + length > extent) {
+  if (!(Number.isInteger(start) && Number.isInteger(length) && from >= 0 && length >= 0 && from + length <= extent)) {
     throw new ArgumentError(
       "narrow",
       `${length} elements from ${start} do not lie in dimension ${dim}, which has ${extent}`,
@@ -145,6 +151,8 @@ export function flip(x: Tensor, dims: number | readonly number[]): Tensor {
 /** Elements shifted along a dimension, those that leave coming in at the other end. */
 export function roll(x: Tensor, shift: number, dim: number): Tensor {
   const axis = normalizeAxis("roll", dim, x.ndim);
+  if (!Number.isInteger(shift)) throw new ArgumentError("roll", `${shift} is no number of places`, "Use an integer.");
+  if (x.ndim === 0) return x;
   const extent = x.shape[axis];
   const by = extent === 0 ? 0 : ((shift % extent) + extent) % extent;
   return by === 0 ? x : cat([narrow(x, axis, extent - by, by), narrow(x, axis, 0, extent - by)], axis);
@@ -155,11 +163,11 @@ export function roll(x: Tensor, shift: number, dim: number): Tensor {
  * @param padding pairs (before, after), the last dimension first; negative amounts crop
  */
 export function pad(x: Tensor, padding: readonly number[], value: number): Tensor {
-  if (padding.length % 2 !== 0 || padding.length > 2 * x.ndim) {
+  if (padding.length % 2 !== 0 || padding.length > 2 * x.ndim || !padding.every(Number.isInteger)) {
     throw new ArgumentError(
       "pad",
-      `${padding.length} amounts do not fit ${x.ndim} dimensions`,
-      "Give a pair for each dimension, the last one first.",
+      `${padding.length} amounts, ${padding.join(", ")}, do not fit ${x.ndim} dimensions`,
+      "Give a pair of integers for each dimension, the last one first.",
     );
   }
   const low = x.shape.map(() => 0);
@@ -168,6 +176,10 @@ export function pad(x: Tensor, padding: readonly number[], value: number): Tenso
     low[x.ndim - 1 - pair] = padding[2 * pair];
     high[x.ndim - 1 - pair] = padding[2 * pair + 1];
   }
+  x.shape.forEach((extent, axis) => {
+    if (Math.max(0, -low[axis]) + Math.max(0, -high[axis]) > extent)
+      throw new ShapeError("pad", [x.shape], `cropping ${-low[axis]} and ${-high[axis]} leaves less than nothing`);
+  });
   const cropped = build.slice(nodeOf(x), {
     start: low.map((amount) => Math.max(0, -amount)),
     stop: x.shape.map((extent, axis) => extent - Math.max(0, -high[axis])),
@@ -186,6 +198,8 @@ export function pad(x: Tensor, padding: readonly number[], value: number): Tenso
 /** All slices of `size` along a dimension, `step` apart, as a new last dimension (`torch.Tensor.unfold`). */
 export function unfold(x: Tensor, dim: number, size: number, step: number): Tensor {
   const axis = normalizeAxis("unfold", dim, x.ndim);
+  if (!(Number.isInteger(size) && Number.isInteger(step) && size >= 1 && step >= 1))
+    throw new ArgumentError("unfold", `slices of ${size} every ${step} are none`, "Use integers from 1.");
   if (windowCount(x.shape[axis], size, step, 1) < 1) {
     throw new ShapeError("unfold", [x.shape], `a slice of ${size} does not fit into dimension ${dim}`);
   }
@@ -196,6 +210,8 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0)
     throw new ArgumentError("cat", "there is nothing to concatenate", "Pass one tensor or more.");
   const axis = normalizeAxis("cat", dim, tensors[0].ndim);
+  if (tensors.some(({ ndim }) => ndim === 0))
+    throw new ArgumentError("cat", "a tensor without dimensions has none to be joined along", "Use stack().");
   const dtype = tensors.reduce((common, tensor) => promote(common, tensor.dtype), tensors[0].dtype);
   return Tensor.of(
     build.concat(
@@ -222,7 +238,8 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
 export function split(x: Tensor, size: number | readonly number[], dim: number): Tensor[] {
   const axis = normalizeAxis("split", dim, x.ndim);
   const extent = x.shape[axis];
-  if (typeof size === "number" && !(size >= 1)) throw new ArgumentError("split", `pieces of ${size} are none`);
+  if (typeof size === "number" && !(Number.isInteger(size) && size >= 1))
+    throw new ArgumentError("split", `pieces of ${size} are none`);
   const lengths =
     typeof size === "number"
       ? Array.from({ length: Math.ceil(extent / size) }, (_, i) => Math.min(size, extent - i * size))
@@ -241,5 +258,6 @@ export function split(x: Tensor, size: number | readonly number[], dim: number):
 
 export function chunk(x: Tensor, chunks: number, dim: number): Tensor[] {
   const axis = normalizeAxis("chunk", dim, x.ndim);
+  if (!(Number.isInteger(chunks) && chunks >= 1)) throw new ArgumentError("chunk", `${chunks} chunks are none`);
   return split(x, Math.max(1, Math.ceil(x.shape[axis] / chunks)), axis);
 }

@@ -20,7 +20,7 @@ test("keeps a part of 1 - p, scaled by 1 / (1 - p), and its gradient likewise", 
   expect(new Set(kept)).toEqual(new Set([4]));
   // 10,000 draws: the share varies by 0.0043.
   expect(Math.abs(kept.length / values.length - 0.75)).toBeLessThan(0.02);
-  values.forEach((value, i) => expect(gradient[i]).toBeCloseTo(value / 3, 5));
+  for (const [i, value] of values.entries()) expect(gradient[i]).toBeCloseTo(value / 3, 5);
 });
 
 test("repeats with the seed and differs from call to call", async () => {

@@ -12,8 +12,8 @@ beforeAll(useDevice);
 const makers: Record<string, (params: Iterable<gd.Tensor>) => gd.optim.Optimizer> = {
   "SGD with momentum and dampening": (p) =>
     new optim.SGD(p, { lr: 0.1, momentum: 0.9, dampening: 0.2, weightDecay: 0.01 }),
-  "Adam with AMSGrad": (p) => new optim.Adam(p, { lr: 0.01, amsgrad: true }) as unknown as gd.optim.Optimizer,
-  AdamW: (p) => new optim.AdamW(p, { lr: 0.01 }) as unknown as gd.optim.Optimizer,
+  "Adam with AMSGrad": (p) => new optim.Adam(p, { lr: 0.01, amsgrad: true }),
+  AdamW: (p) => new optim.AdamW(p, { lr: 0.01 }),
 };
 
 describe("five steps agree with PyTorch, one parameter going without a gradient once", () => {
@@ -64,12 +64,12 @@ async function train(model: gd.nn.Module, optimizer: gd.optim.Optimizer, steps: 
 
 describe("a training loop", () => {
   test.each(Object.entries(makers))(
-    "of %s makes one program, whatever happens to the learning rate",
+    "of %s makes no new program after its second step, whatever happens to the learning rate",
     async (_name, make) => {
       gd.manualSeed(4);
       const model = layers();
       const optimizer = make(model.parameters());
-      await train(model, optimizer, 1);
+      await train(model, optimizer, 2);
       const before = gd.statistics();
       for (let step = 1; step < 6; step++) {
         optimizer.paramGroups[0].lr *= 0.9;
@@ -110,11 +110,7 @@ describe("a training loop", () => {
   test("lowers a loss", async () => {
     gd.manualSeed(4);
     const model = layers();
-    const losses = await train(
-      model,
-      new optim.SGD(model.parameters(), { lr: 0.1 }) as unknown as gd.optim.Optimizer,
-      30,
-    );
+    const losses = await train(model, new optim.SGD(model.parameters(), { lr: 0.1 }), 30);
     expect(losses.at(-1)!).toBeLessThan(losses[0] / 5);
   });
 });

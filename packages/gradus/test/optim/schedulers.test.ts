@@ -33,7 +33,7 @@ test("LambdaLR multiplies the first rate by a function of the epoch", () => {
     scheduler.step();
     rates.push(optimizer.paramGroups[0].lr);
   }
-  [0.2, 0.1, 0.2 / 3, 0.05].forEach((rate, i) => expect(rates[i]).toBeCloseTo(rate, 12));
+  for (const [i, rate] of [0.2, 0.1, 0.2 / 3, 0.05].entries()) expect(rates[i]).toBeCloseTo(rate, 12);
 });
 
 test("a scheduler goes on from its state", () => {

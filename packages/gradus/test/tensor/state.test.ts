@@ -171,6 +171,24 @@ describe("state", () => {
     expect(await b.toArray()).toEqual([30, 40]);
   });
 
+  test("states may be assigned one value, plain data, or each other's value", async () => {
+    const [a, b, c] = [gd.zeros([2]).asState(), gd.zeros([2]).asState(), gd.zeros([2]).asState()];
+    await gd.flush();
+    const value = gd.tensor([1, 2]).mul(3);
+    a.copy_(value);
+    b.copy_(value);
+    c.copy_(gd.tensor([7, 8]));
+    await gd.flush(value);
+    for (const tensor of [a, b, value]) expect(await tensor.toArray()).toEqual([3, 6]);
+    expect(await c.toArray()).toEqual([7, 8]);
+    a.copy_(c);
+    c.add_(1);
+    b.copy_(c);
+    expect(await a.toArray()).toEqual([7, 8]);
+    expect(await b.toArray()).toEqual([8, 9]);
+    expect(await c.toArray()).toEqual([8, 9]);
+  });
+
   test("a value taken before an assignment stays what it was, without aliasing", async () => {
     const a = await parameter([1, 2]);
     const before = a.mul(10);
@@ -447,4 +465,9 @@ describe("in place on ordinary tensors", () => {
     }
     expect(await w.toArray()).toEqual([0.125, 0.25]);
   });
+});
+
+test("bools are stored as 0 and 1, whatever they are made from", async () => {
+  expect([...(await gd.tensor(Uint8Array.of(2, 0), { dtype: "bool" }).data())]).toEqual([1, 0]);
+  expect([...(await gd.tensor(Float32Array.of(0.25, 0, Number.NaN), { dtype: "bool" }).data())]).toEqual([1, 0, 1]);
 });

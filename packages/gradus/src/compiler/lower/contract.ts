@@ -15,7 +15,7 @@ import { type BufferReference, type Expression, loop, Register, type Statement }
 import type { Target, TileShape } from "../target.ts";
 import type { Stores } from "./map-reduce.ts";
 import { type Storage, Values } from "./values.ts";
-import { vectorize } from "./vectorize.ts";
+import { storeVector, vectorize } from "./vectorize.ts";
 
 /** The labels of one role and their extents. */
 interface Dimensions {
@@ -384,7 +384,14 @@ class Contraction {
         const place = firstColumn.add(v * lanes).add(Index.variable(lane));
         const wide = new Map([[scalar, register]]);
         return this.results(batch, firstRow.add(r), place, build.read(scalar)).flatMap(({ buffer, index, value }) =>
-          storeVector(build, buffer, index, vectorize(build, value, lane, Index.constant(0), lanes, wide), lane, lanes),
+          storeVector(
+            build,
+            buffer,
+            index,
+            vectorize(build, value, lane, Index.constant(0), lanes, wide),
+            lane,
+            Index.constant(0),
+          ),
         );
       }),
     );
@@ -415,24 +422,6 @@ class Contraction {
     );
     return [...spilled, loop(r, [loop(c, [{ op: "if", condition: inside, whenTrue: stores, whenFalse: [] }])])];
   }
-}
-
-/** A vector store where the lanes lie side by side, else one store a lane. */
-function storeVector(
-  build: Builder,
-  buffer: BufferReference,
-  index: Index,
-  value: Expression,
-  lane: LoopVariable,
-  lanes: number,
-): Statement[] {
-  const at = (i: number): Index => index.substitute(lane, Index.constant(i), (inner) => inner);
-  const first = at(0);
-  const adjacent = Array.from({ length: lanes }, (_, i) => at(i).subtract(first)).every(
-    (offset, i) => offset.isConstant && offset.constant === i,
-  );
-  if (adjacent) return [{ op: "store", buffer, index: first, value }];
-  return Array.from({ length: lanes }, (_, i) => ({ op: "store", buffer, index: at(i), value: build.lane(value, i) }));
 }
 
 /** The tile that wastes the least on this shape; among equals the first, which has the most reuse. */

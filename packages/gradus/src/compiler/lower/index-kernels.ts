@@ -72,19 +72,14 @@ export function lowerScatterAdd(
   const add = loopsExcept(source.shape, axis, target, (at) => {
     const step = new LoopVariable("step", source.shape[axis]);
     const from = withAxis(at, axis, Index.variable(step));
-    const position = values.at(index, from);
-    const inside = build.binary(
-      "and",
-      build.compare("le", build.constant(0, "i32"), position),
-      build.compare("lt", position, build.constant(length, "i32")),
-    );
+    const position = build.checked(values.at(index, from), length);
     const place = flatten(withAxis(at, axis, Index.value(position, length - 1)), node.shape);
     const addend = values.at(source, from);
     const stores = buffers.map((buffer): Statement => {
       const sum = build.binary(addend.kind === "bool" ? "or" : "add", build.load(buffer, place, null), addend);
       return { op: "store", buffer, index: place, value: sum };
     });
-    return [loop(step, [{ op: "if", condition: inside, whenTrue: stores, whenFalse: [] }])];
+    return [loop(step, stores)];
   });
   return { phases: sizeOf(source.shape) === 0 ? [copy] : [copy, add], scratchBytes: 0 };
 }

@@ -18,7 +18,7 @@ import {
 import type { Target } from "../target.ts";
 import { type Domain, indicesOf, normalize } from "./domain.ts";
 import { type Storage, Values } from "./values.ts";
-import { vectorize } from "./vectorize.ts";
+import { storeVector, vectorize } from "./vectorize.ts";
 
 /** How partial results combine, and what they start from. */
 interface Accumulator {
@@ -240,12 +240,13 @@ class MapReduce {
       );
     }
     for (const { buffer, slot, value } of this.stored) {
-      statements.push({
-        op: "store",
-        buffer,
-        index: this.domain.indices[slot],
-        value: take(this.domain.values[value]),
-      });
+      const index = this.domain.indices[slot];
+      const result = take(this.domain.values[value]);
+      if (width === 1) statements.push({ op: "store", buffer, index, value: result });
+      else
+        statements.push(
+          ...storeVector(this.build, buffer, index, result, vector!.along, Index.variable(vector!.along)),
+        );
     }
     return statements;
   }

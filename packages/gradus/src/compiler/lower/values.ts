@@ -154,12 +154,7 @@ const rules: { readonly [K in Op]: Rule<K> } = {
     const { build } = scope;
     const last = x.shape[axis] - 1;
     const position = scope.at(index, at, guard);
-    // An index out of range reads the nearest element instead of foreign memory.
-    const bounded = build.binary(
-      "min",
-      build.binary("max", position, build.constant(0, "i32")),
-      build.constant(last, "i32"),
-    );
+    const bounded = build.checked(position, last + 1);
     return scope.at(
       x,
       at.map((other, i) => (i === axis ? Index.value(bounded, last) : other)),

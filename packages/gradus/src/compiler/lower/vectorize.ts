@@ -4,7 +4,7 @@
 
 import type { Builder } from "../builder.ts";
 import { Index, type LoopVariable } from "../index-expression.ts";
-import { type Expression, operandsOf, type Register } from "../ir.ts";
+import { type BufferReference, type Expression, operandsOf, type Register, type Statement } from "../ir.ts";
 
 /** An expression with a loop variable replaced by an index. */
 export function substitute(build: Builder, root: Expression, variable: LoopVariable, by: Index): Expression {
@@ -59,6 +59,8 @@ export function rebuild(
       return build.splat(map(node.x), lanes);
     case "gatherLanes":
       return build.gatherLanes(node.elements.map(map));
+    case "checked":
+      return build.checked(map(node.x), node.limit);
     case "lane":
       return build.lane(map(node.x), node.lane);
     case "variable":
@@ -169,4 +171,24 @@ export function vectorize(
     return build.choose(inside, build.load(buffer, at(0), null, lanes), gather(expression));
   };
   return build.splat(visit(root), lanes);
+}
+
+/** A vector store where the lanes lie side by side, else one store a lane. `index` is that of the scalar store. */
+export function storeVector(
+  build: Builder,
+  buffer: BufferReference,
+  index: Index,
+  value: Expression,
+  variable: LoopVariable,
+  base: Index,
+): Statement[] {
+  const at = (lane: number): Index => index.substitute(variable, base.add(lane), (inner) => inner);
+  const first = at(0);
+  const lanes = Array.from({ length: value.lanes }, (_, lane) => lane);
+  const adjacent = lanes.every((lane) => {
+    const offset = at(lane).subtract(first);
+    return offset.isConstant && offset.constant === lane;
+  });
+  if (adjacent) return [{ op: "store", buffer, index: first, value }];
+  return lanes.map((lane) => ({ op: "store", buffer, index: at(lane), value: build.lane(value, lane) }));
 }

@@ -40,9 +40,9 @@ export function gelu(x: Tensor, { approximate = "none" }: { approximate?: "none"
   return x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1));
 }
 
-/** log(1 + exp(x)) without overflow. Its slope at 0 is exactly one half, whichever side the maximum takes. */
+/** log(1 + exp(x)) without overflow. At 0 the maximum's slope is 0 and the magnitude's is -1, which makes one half. */
 export function stableSoftplus(x: Tensor): Tensor {
-  const magnitude = where(x.ge(0), x, x.neg());
+  const magnitude = where(x.gt(0), x, x.neg());
   return x.relu().add(magnitude.neg().exp().log1p());
 }
 

@@ -210,11 +210,13 @@ function crossEntropyOfProbabilities(
   return reduce("crossEntropy", loss, reduction);
 }
 
-/** log(p), not below -100, with a slope of 0 where p is 0. */
+/** log(p), not below -100. */
 function clampedLog(p: Tensor): Tensor {
-  const vanishes = p.le(0);
-  return where(vanishes, -100, where(vanishes, 1, p).log().clamp(-100));
+  return p.log().clamp(-100);
 }
+
+/** Below this p (1 - p) counts as so much in the slope, which PyTorch thus keeps finite. */
+const smallestSpread = 1e-12;
 
 /**
  * The cross-entropy of probabilities with targets from 0 to 1; logarithms are cut off at -100, as in PyTorch. Prefer
@@ -222,9 +224,18 @@ function clampedLog(p: Tensor): Tensor {
  */
 export function binaryCrossEntropy(input: Tensor, target: Tensor, options: BCEOptions = {}): Tensor {
   checkSameShape("binaryCrossEntropy", input, target);
-  const positive = target.mul(clampedLog(input));
-  const negative = target.rsub(1).mul(clampedLog(input.rsub(1)));
-  const loss = positive.add(negative).neg();
+  const entropy = (p: Tensor, log: (p: Tensor) => Tensor): Tensor =>
+    target
+      .mul(log(p))
+      .add(target.rsub(1).mul(log(p.rsub(1))))
+      .neg();
+  const fixed = input.detach();
+  const atEdge = fixed.mul(fixed.rsub(1)).lt(smallestSpread);
+  const inside = entropy(where(atEdge, 0.5, input), (p) => p.log());
+  // At 0 and 1 the logarithm's own slope is infinite: the value is a constant there, to which the slope is added.
+  const slope = fixed.sub(target.detach()).div(smallestSpread);
+  const edge = entropy(fixed, clampedLog).add(input.sub(fixed).mul(slope));
+  const loss = where(atEdge, edge, inside);
   const weighted = options.weight ? loss.mul(options.weight) : loss;
   return reduce("binaryCrossEntropy", weighted, options.reduction ?? "mean");
 }

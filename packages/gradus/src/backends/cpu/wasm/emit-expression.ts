@@ -195,6 +195,12 @@ export class ExpressionEmitter {
       case "gatherLanes":
         this.gather(node.elements, kind);
         return;
+      case "checked":
+        this.emit(node.x);
+        this.borrow("i32", (local) => {
+          code.tee(local).i32(node.limit).op("i32.ge_u").if().op("unreachable").end().get(local);
+        });
+        return;
       case "lane":
         this.emit(node.x);
         if (kind === "f32") code.lane("f32x4.extract_lane", node.lane);
