@@ -3,4 +3,8 @@
 export { DatasetError } from "./datasets/errors.ts";
 export { gunzipIfNeeded, isGzip } from "./datasets/gunzip.ts";
 export { type IdxArray, type IdxDtype, parseIdx } from "./datasets/idx.ts";
+export { ImageDataset, NOT_NORMALIZED, type Normalization, normalizationOf } from "./datasets/image-dataset.ts";
 export type { DatasetSplits, LabeledImages } from "./datasets/labeled-images.ts";
+export { initializeXavier, materialize } from "./models/initialize.ts";
+export { LeNet, type LeNetOptions, modernLeNet } from "./models/lenet.ts";
+export { type MlpOptions, mlp } from "./models/mlp.ts";

@@ -124,6 +124,30 @@ export function clearInterned(): void {
   interned.clear();
 }
 
+/** All nodes that `roots` depend on, inputs first, in an order that depends on the structure of the graph alone. */
+export function depthFirstOrder(roots: readonly Node[], stop: (node: Node) => boolean): Node[] {
+  const order: Node[] = [];
+  const seen = new Set<Node>();
+  const stack: { readonly node: Node; readonly inputs: readonly Node[]; next: number }[] = [];
+  const enter = (node: Node): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    stack.push({ node, inputs: stop(node) ? [] : node.inputs, next: 0 });
+  };
+  for (const root of roots) {
+    enter(root);
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (top.next < top.inputs.length) {
+        enter(top.inputs[top.next++]);
+      } else {
+        order.push(top.node);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}
+
 /** All nodes that `roots` depend on, inputs first. `stop` cuts the walk: such a node is included but not entered. */
 export function topologicalOrder(roots: readonly Node[], stop: (node: Node) => boolean = () => false): Node[] {
   const seen = new Set<Node>();

@@ -6,12 +6,12 @@ import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backend
 import {
   clearInterned,
   createTypedArray,
+  depthFirstOrder,
   dtypes,
   GradusError,
   Node,
   sizeOf,
   type TypedArray,
-  topologicalOrder,
 } from "../graph/index.ts";
 import { ReadError, StaleTensorError } from "./errors.ts";
 import type { Variable } from "./variable.ts";
@@ -95,6 +95,8 @@ export class Engine {
 
   /** State whose newest version waits for the next flush. */
   notePending(variable: Variable): void {
+    // The order of assignment is part of a program: it must not depend on what was pending before.
+    this.pending.delete(variable);
     this.pending.add(variable);
   }
 
@@ -237,7 +239,7 @@ export class Engine {
 
   /** Orders the graph, checks that all it needs is still there, and writes its structure as a key. */
   private canonicalize(outputs: readonly Node[]): Plan {
-    const order = topologicalOrder(outputs, (node) => node.value !== null);
+    const order = depthFirstOrder(outputs, (node) => node.value !== null);
     const position = new Map<Node, number>();
     const parts: string[] = [];
     for (const node of order) {

@@ -1,12 +1,12 @@
 // The log of a run as text: metrics.jsonl, one JSON object a line, for people, pandas and resuming.
-// Node only; leans on node:fs and atomic-file.ts. Lines are only ever added, save on resuming: what a
+// Node only; leans on node:fs and io/atomic-file.ts. Lines are only ever added, save on resuming: what a
 // crashed run logged after its last checkpoint will be logged again, so those lines go.
 // The format is JSON Lines (jsonlines.org); JSON has no NaN or infinities, so they are the strings
 // "NaN", "Infinity" and "-Infinity", which Number(...) and pandas read back.
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { writeFileAtomicSync } from "./atomic-file.ts";
+import { writeFileAtomicSync } from "../io/atomic-file.ts";
 
 /** What was measured at a step. Undefined metrics are left out. */
 export interface MetricsEntry {

@@ -141,6 +141,7 @@ export class ProgramBuilder {
         (!exact || value.digits !== null) &&
         broadcast(x.tensor.shape, value.tensor.shape) !== null,
     );
+    if (fits.length === 0) return this.float(x);
     const chosen = choose.of(fits);
     if (chosen.tensor.ndim === 0 || choose.below(3) > 0) return chosen;
     // A row of it: broadcasting along a dimension of size 1, or along one that is missing.
@@ -279,7 +280,8 @@ export const instructions: { readonly [kind: string]: Meaning } = {
     const name = choose.of(comparisons);
     const mask = p.push(`${a.name}.${name}(${b.name})`, a.tensor[name](b.tensor), 1, 0);
     const x = p.partner(mask, choose);
-    const shape = broadcast(mask.tensor.shape, x.tensor.shape)!;
+    const shape = broadcast(mask.tensor.shape, x.tensor.shape);
+    if (shape === null) return;
     const y = p.partner({ ...mask, tensor: mask.tensor.expand(shape) }, choose);
     const text = `gd.where(${mask.name}, ${x.name}, ${y.name})`;
     const bound = Math.max(x.bound, y.bound);
@@ -481,7 +483,7 @@ export const instructions: { readonly [kind: string]: Meaning } = {
   einsum: (p, choose) => {
     // Some dimensions are contracted with those of a new operand, in any order; some may be named by both and kept.
     const x = p.anyFloat(choose);
-    const own = [..."abcd"].slice(0, x.tensor.ndim);
+    const own = [..."abcdefgh"].slice(0, x.tensor.ndim);
     const shared = own.filter(() => choose.below(2) === 0);
     const fresh = [..."xy"].slice(0, choose.below(3));
     const labels = [...shared, ...fresh];
@@ -489,7 +491,7 @@ export const instructions: { readonly [kind: string]: Meaning } = {
     const extents = new Map([...own.map((label, i) => [label, x.tensor.shape[i]] as const), ["x", 2], ["y", 3]]);
     const kept = [...own, ...fresh].filter((label) => !shared.includes(label) || choose.below(3) === 0);
     const out = choose.order(kept.length).map((i) => kept[i]);
-    if (sizeOf(out.map((label) => extents.get(label)!)) > maximumSize) return;
+    if (out.length > 4 || sizeOf(out.map((label) => extents.get(label)!)) > maximumSize) return;
     const shape = order.map((label) => extents.get(label)!);
     if (sizeOf(shape) > maximumSize) return;
     const weight = p.leaf(shape);
@@ -540,7 +542,7 @@ export const instructions: { readonly [kind: string]: Meaning } = {
     const dilation = size.map((extent, i) => (2 * (extent - 1) < spatial[i] ? choose.between(1, 2) : 1));
     const options = { size, stride, padding, dilation };
     const pooled = compositions[name](x.tensor, options);
-    if (pooled.numel() * sizeOf(size) > 4 * maximumSize) return;
+    if (pooled.numel() > maximumSize || pooled.numel() * sizeOf(size) > 4 * maximumSize) return;
     const text = `${name}(${x.name}, ${JSON.stringify(options)})`;
     p.push(text, pooled, x.bound, name === "maxPool" ? x.digits : null);
   },

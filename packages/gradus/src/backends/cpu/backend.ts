@@ -19,6 +19,9 @@ export interface CpuOptions {
   readonly threads?: number;
 }
 
+/** Vector loads may read a few elements past a buffer (what they read is not used), so memory goes on that far. */
+const readAhead = 64;
+
 class HeapBuffer implements DeviceBuffer {
   constructor(
     readonly address: number,
@@ -120,7 +123,7 @@ export class CpuBackend implements Backend {
   }
 
   allocate(bytes: number): DeviceBuffer {
-    const buffer = new HeapBuffer(this.heap.allocate(Math.max(1, bytes)), bytes);
+    const buffer = new HeapBuffer(this.heap.allocate(bytes + readAhead), bytes);
     this.pressure.track(buffer, buffer.address, bytes);
     return buffer;
   }
@@ -180,9 +183,9 @@ export class CpuBackend implements Backend {
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
   ): number {
-    const arena = this.arena.atLeast(Math.max(64, program.plan.arenaBytes));
+    const arena = this.arena.atLeast(program.plan.arenaBytes + readAhead);
     const scratchBytes = Math.ceil(program.scratchBytes / 64) * 64;
-    const scratch = this.scratch.atLeast(Math.max(64, scratchBytes * this.pool.threads));
+    const scratch = this.scratch.atLeast(scratchBytes * this.pool.threads + readAhead);
     const words = parameterWords.buffers + inputs.length + outputs.length;
     const scalarsOffset = Math.ceil(words / 2) * 8;
     const address = this.parameters.atLeast(scalarsOffset + scalars.length * 8);

@@ -1,42 +1,25 @@
 // The contraction engine: packed, blocked matrix multiplication in the anatomy of BLIS (Van Zee and van de Geijn, "BLIS:
 // a framework for rapidly instantiating BLAS functionality", 2015), for every contraction. The operand whose dimensions
-// end the result is the column operand, whose panels become vectors; the other is the row operand, whose elements are
-// spread over vectors. Packing reads through the operand's view, so a convolution's windows are never laid out. The
-// epilogue works on the tile before it is stored.
+// end the result is the column operand, whose elements become vectors; the other is the row operand, whose elements are
+// spread over vectors. Operands are read through their views, so a convolution's windows are never laid out. The
+// epilogue works on the tile's vectors before they are stored.
 //
 // Phase 1 packs the row operand once, in panels of as many rows as a tile has. Phase 2 shares blocks of columns among
-// threads: each packs its block into its own scratch and multiplies it by all row panels.
+// threads: each packs its block into its own scratch and multiplies it by all row panels. Where there are few row panels
+// and columns lie side by side in memory, packing would not pay, and tiles read the column operand where it is.
 
-import { type Node, parseDotSpec, sizeOf } from "../../graph/index.ts";
+import { type Node, parseDotSpec } from "../../graph/index.ts";
 import { Builder } from "../builder.ts";
 import type { Kernel } from "../fuse.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import { type BufferReference, type Expression, loop, Register, type Statement } from "../ir.ts";
 import type { Target, TileShape } from "../target.ts";
+import { ColumnLayout } from "./column-layout.ts";
+import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensions.ts";
+import { indicesOf } from "./domain.ts";
 import type { Stores } from "./map-reduce.ts";
 import { type Storage, Values } from "./values.ts";
-import { storeVector, vectorize } from "./vectorize.ts";
-
-/** The labels of one role and their extents. */
-interface Dimensions {
-  readonly labels: string;
-  readonly extents: readonly number[];
-  readonly size: number;
-}
-
-/** Indices into the dimensions of one role. */
-interface Part {
-  readonly dimensions: Dimensions;
-  readonly at: readonly Index[];
-}
-
-/** The index of every label, from the part that has it. */
-function positionOf(labels: string, parts: readonly Part[]): Index[] {
-  return [...labels].map((label) => {
-    const part = parts.find(({ dimensions }) => dimensions.labels.includes(label))!;
-    return part.at[part.dimensions.labels.indexOf(label)];
-  });
-}
+import { storeVector, substitute, vectorize } from "./vectorize.ts";
 
 export interface LoweredContraction {
   readonly phases: Statement[][];
@@ -45,8 +28,19 @@ export interface LoweredContraction {
   readonly workspace: BufferReference;
 }
 
+interface Operand {
+  readonly node: Node;
+  readonly labels: string;
+}
+
 /** Tasks that a contraction is cut into at least, where it has the work, so that threads end together. */
 const wantedTasks = 8;
+/** Row panels up to which tiles read the column operand where it lies. */
+const directPanels = 8;
+/** Common elements computed per iteration of the innermost loop. */
+const unrolledCommon = 1;
+/** An innermost loop this short is written out. */
+const writtenOut = 8;
 
 export function lowerContraction(kernel: Kernel, storage: Storage, stores: Stores, target: Target): LoweredContraction {
   return new Contraction(kernel, storage, stores, target).lower();
@@ -56,22 +50,24 @@ class Contraction {
   private readonly build = new Builder();
   private readonly node: Node<"dot">;
   private readonly values: Values;
-  /** The result's dimensions by role. */
   private readonly batch: Dimensions;
   private readonly rows: Dimensions;
-  private readonly columns: Dimensions;
+  private readonly columns: ColumnLayout;
   private readonly common: Dimensions;
-  private readonly rowOperand: { node: Node; labels: string };
-  private readonly columnOperand: { node: Node; labels: string };
+  private readonly rowOperand: Operand;
+  private readonly columnOperand: Operand;
   private readonly out: string;
   private readonly tile: TileShape;
+  private readonly vectors: number;
   private readonly rowPanels: number;
   private readonly columnPanels: number;
   private readonly workspace: BufferReference;
   private readonly scratch: BufferReference;
-  private readonly spill: BufferReference;
+  private readonly direct: boolean;
   private readonly blockPanels: number;
   private readonly rowBlocks: number;
+  /** Multiply-adds of the whole contraction. */
+  private readonly work: number;
 
   constructor(
     private readonly kernel: Kernel,
@@ -84,59 +80,49 @@ class Contraction {
     this.values = new Values(this.build, (node) => (own.has(node) ? undefined : storage(node)));
     const spec = parseDotSpec(this.node.attributes.spec);
     this.out = spec.out;
-    const extents = new Map<string, number>();
     const [a, b] = this.node.inputs;
-    [...spec.a].forEach((label, axis) => {
-      extents.set(label, a.shape[axis]);
-    });
-    [...spec.b].forEach((label, axis) => {
-      extents.set(label, b.shape[axis]);
-    });
     const free = [...spec.out].filter((label) => !(spec.a.includes(label) && spec.b.includes(label)));
     const columnsAreB = spec.b.includes(free[free.length - 1]);
     this.rowOperand = columnsAreB ? { node: a, labels: spec.a } : { node: b, labels: spec.b };
     this.columnOperand = columnsAreB ? { node: b, labels: spec.b } : { node: a, labels: spec.a };
-    const dimensions = (labels: string[]): Dimensions => {
-      const list = labels.map((label) => extents.get(label)!);
-      return { labels: labels.join(""), extents: list, size: sizeOf(list) };
-    };
     const inRow = (label: string): boolean => this.rowOperand.labels.includes(label);
     const inColumn = (label: string): boolean => this.columnOperand.labels.includes(label);
-    this.batch = dimensions([...spec.out].filter((label) => inRow(label) && inColumn(label)));
-    this.rows = dimensions([...spec.out].filter((label) => inRow(label) && !inColumn(label)));
-    this.columns = dimensions([...spec.out].filter((label) => !inRow(label) && inColumn(label)));
-    // In the order in which the column operand lies in memory, for packing walks it more often.
-    this.common = dimensions(
-      [...this.columnOperand.labels].filter((label) => inRow(label) && !spec.out.includes(label)),
+    const role = (from: string, keep: (label: string) => boolean): Dimensions =>
+      dimensionsOf([...from].filter(keep).join(""), [this.rowOperand, this.columnOperand]);
+    this.batch = role(spec.out, (label) => inRow(label) && inColumn(label));
+    this.rows = role(spec.out, (label) => inRow(label) && !inColumn(label));
+    // In the order in which the column operand lies in memory, which is walked more often.
+    this.common = role(this.columnOperand.labels, (label) => inRow(label) && !spec.out.includes(label));
+    const columns = role(spec.out, (label) => !inRow(label) && inColumn(label));
+    this.columns = new ColumnLayout(columns, target.lanes, this.rows.size, (at) =>
+      this.operandAt(this.columnOperand, [this.firstBatch(), { dimensions: columns, at }, this.firstCommon()]),
     );
     this.tile = chooseTile(target, this.rows.size, this.columns.size);
+    this.vectors = this.tile.columns / target.lanes;
     this.rowPanels = Math.ceil(this.rows.size / this.tile.rows);
     this.columnPanels = Math.ceil(this.columns.size / this.tile.columns);
+    this.direct = this.columns.contiguous && this.rowPanels <= directPanels;
+    this.work = this.batch.size * this.rows.size * this.columns.size * this.common.size;
     this.blockPanels = this.chooseBlock();
     const tasks = this.batch.size * Math.ceil(this.columnPanels / this.blockPanels);
-    const work = this.batch.size * this.rows.size * this.columns.size * this.common.size;
-    const worthSharing = work >= target.parallelThreshold * 4;
-    this.rowBlocks = worthSharing
+    this.rowBlocks = this.worthSharing
       ? Math.max(1, Math.min(Math.floor(this.rowPanels / 4), Math.ceil(wantedTasks / tasks)))
       : 1;
-    const id = this.node.id;
     this.workspace = {
-      name: `rows${id}`,
+      name: `rows${this.node.id}`,
       dtype: "float32",
       elements: this.batch.size * this.rowPanels * this.common.size * this.tile.rows,
       space: "arena",
     };
-    const blockElements = this.blockPanels * this.common.size * this.tile.columns;
+    const blockElements = this.direct ? 0 : this.blockPanels * this.common.size * this.tile.columns;
     this.scratch = { name: "block", dtype: "float32", elements: blockElements, space: "scratch" };
-    this.spill = {
-      name: "tile",
-      dtype: "float32",
-      elements: blockElements + this.tile.rows * this.tile.columns,
-      space: "scratch",
-    };
   }
 
-  /** Column panels that a task packs at once: as many as fit into the cache, fewer where tasks would be too few. */
+  private get worthSharing(): boolean {
+    return this.work >= this.target.parallelThreshold * 4;
+  }
+
+  /** Column panels that a task takes at once: as many as fit into the cache, fewer where tasks would be too few. */
   private chooseBlock(): number {
     const panelBytes = this.common.size * this.tile.columns * 4;
     const fitting = Math.max(1, Math.floor(this.target.panelCacheBytes / panelBytes));
@@ -145,29 +131,34 @@ class Contraction {
   }
 
   lower(): LoweredContraction {
-    const cost = this.batch.size * this.rows.size * this.columns.size * this.common.size;
-    const parallel = cost >= this.target.parallelThreshold * 4;
-    const rowElements = this.workspace.elements;
     return {
-      phases: [this.packRows(rowElements >= this.target.parallelThreshold, rowElements), this.multiply(parallel, cost)],
-      scratchBytes: (this.spill.elements + 16) * 4,
+      phases: [this.packRows(), this.multiply()],
+      scratchBytes: this.scratch.elements * 4 + 64,
       workspace: this.workspace,
     };
   }
 
-  private operandAt(
-    operand: { node: Node; labels: string },
-    parts: readonly Part[],
-    guard: Expression | null = null,
-  ): Expression {
+  private operandAt(operand: Operand, parts: readonly Part[], guard: Expression | null = null): Expression {
     return this.values.at(operand.node, positionOf(operand.labels, parts), guard);
   }
 
+  private firstBatch(): Part {
+    return { dimensions: this.batch, at: this.batch.extents.map(() => Index.constant(0)) };
+  }
+
+  private firstCommon(): Part {
+    return { dimensions: this.common, at: this.common.extents.map(() => Index.constant(0)) };
+  }
+
+  private batchPart(batch: Index): Part {
+    return { dimensions: this.batch, at: unflatten(batch, this.batch.extents) };
+  }
+
   /** Loops over the common dimensions, with the position within a panel they make. */
-  private commonLoops(): { variables: LoopVariable[]; at: Index[]; position: Index } {
+  private commonLoops(): { variables: LoopVariable[]; part: Part; position: Index } {
     const variables = this.common.extents.map((extent, i) => new LoopVariable(`k${i}_`, extent));
     const at = variables.map((variable) => Index.variable(variable));
-    return { variables, at, position: flatten(at, this.common.extents) };
+    return { variables, part: { dimensions: this.common, at }, position: flatten(at, this.common.extents) };
   }
 
   private nest(variables: readonly LoopVariable[], body: Statement[]): Statement[] {
@@ -177,118 +168,99 @@ class Contraction {
     );
   }
 
+  // Packing ---------------------------------------------------------------------------------------------------------
+
   /** Panels [batch][panel][common][tile.rows], with zeros where the last panel ends early. */
-  private packRows(parallel: boolean, cost: number): Statement[] {
+  private packRows(): Statement[] {
     const batch = new LoopVariable("batch", this.batch.size);
     const panel = new LoopVariable("panel", this.rowPanels);
+    const width = this.tile.rows;
     const base = Index.variable(batch)
       .multiply(this.rowPanels)
       .add(Index.variable(panel))
-      .multiply(this.common.size * this.tile.rows);
-    const body = this.packPanel(
-      this.rowOperand,
-      this.rows,
-      this.tile.rows,
-      panel,
-      Index.variable(batch),
-      base,
-      this.workspace,
-    );
-    const overPanels = loop(panel, body, { parallel: parallel && this.batch.size === 1, cost });
+      .multiply(this.common.size * width);
+    const first = Index.variable(panel).multiply(width);
+    const at = (row: Index, k: Part, guard: Expression | null): Expression =>
+      this.operandAt(
+        this.rowOperand,
+        [this.batchPart(Index.variable(batch)), { dimensions: this.rows, at: unflatten(row, this.rows.extents) }, k],
+        guard,
+      );
+    const full = this.rows.size % width === 0;
+    const { variables, part, position } = this.commonLoops();
+    const place = base.add(position.multiply(width));
+    const body = Array.from({ length: width }, (_, r): Statement => {
+      const row = first.add(r);
+      const inside = full ? null : this.build.within(row, 0, this.rows.size);
+      const guard = inside === null || inside.node.op === "constant" ? null : inside;
+      const never = inside !== null && inside.node.op === "constant" && inside.node.values[0] === 0;
+      const zero = this.build.constant(0, "f32");
+      const element = never ? zero : at(row, part, guard);
+      const value = guard === null ? element : this.build.select(guard, element, zero);
+      return { op: "store", buffer: this.workspace, index: place.add(r), value };
+    });
+    const cost = this.workspace.elements;
+    const parallel = cost >= this.target.parallelThreshold;
+    const overPanels = loop(panel, this.nest(variables, body), { parallel: parallel && this.batch.size === 1, cost });
     return this.batch.size === 1 ? [overPanels] : [loop(batch, [overPanels], { parallel, cost })];
   }
 
-  private packPanel(
-    operand: { node: Node; labels: string },
-    free: Dimensions,
-    width: number,
-    panel: LoopVariable,
-    batch: Index,
-    base: Index,
-    buffer: BufferReference,
-  ): Statement[] {
-    const { build } = this;
-    const first = Index.variable(panel).multiply(width);
-    const lane = new LoopVariable("lane", width);
-    const at = (position: Index, k: readonly Index[]): Expression =>
-      this.operandAt(operand, [
-        { dimensions: this.batch, at: unflatten(batch, this.batch.extents) },
-        { dimensions: free, at: unflatten(position, free.extents) },
-        { dimensions: this.common, at: k },
-      ]);
-    const whole = (): Statement[] => {
-      const { variables, at: k, position } = this.commonLoops();
-      const element = at(first.add(Index.variable(lane)), k);
-      const place = base.add(position.multiply(width));
-      const body: Statement[] = [];
-      const { lanes } = this.target;
-      for (let column = 0; column < width; column += lanes) {
-        const count = Math.min(lanes, width - column);
-        const value =
-          count === lanes && lanes > 1 ? vectorize(build, element, lane, Index.constant(column), lanes) : null;
-        if (value !== null) {
-          body.push({ op: "store", buffer, index: place.add(column), value });
-          continue;
-        }
-        for (let i = 0; i < count; i++) {
-          const single = at(first.add(column + i), k);
-          body.push({ op: "store", buffer, index: place.add(column + i), value: single });
-        }
-      }
-      return this.nest(variables, body);
-    };
-    const partial = (): Statement[] => {
-      const { variables, at: k, position } = this.commonLoops();
-      const offset = new LoopVariable("offset", width);
-      const column = first.add(Index.variable(offset));
-      const inside = build.within(column, 0, free.size);
-      const parts = [
-        { dimensions: this.batch, at: unflatten(batch, this.batch.extents) },
-        { dimensions: free, at: unflatten(column, free.extents) },
-        { dimensions: this.common, at: k },
-      ];
-      const value = build.select(inside, this.operandAt(operand, parts, inside), build.constant(0, "f32"));
-      const place = base.add(position.multiply(width)).add(Index.variable(offset));
-      return [loop(offset, this.nest(variables, [{ op: "store", buffer, index: place, value }]))];
-    };
-    if (free.size % width === 0) return whole();
-    if (free.size < width) return partial();
-    const last = Math.floor(free.size / width);
-    const complete = build.compare("lt", build.index(Index.variable(panel)), build.constant(last, "i32"));
-    return [{ op: "if", condition: complete, whenTrue: whole(), whenFalse: partial() }];
+  /** The column operand's vectors of one panel at one common element. */
+  private columnVectors(batch: Index, column: Index, k: Part): Expression[] {
+    return Array.from({ length: this.vectors }, (_, v) => {
+      const group = this.columns.group(this.build, column, this.vectors, v);
+      const lane = new LoopVariable("lane", this.target.lanes);
+      const load = (position: readonly Index[]): Expression =>
+        this.operandAt(this.columnOperand, [this.batchPart(batch), this.columns.part(position), k]);
+      // Lanes past the end are read where something lies, and never stored.
+      const position = this.columns.safe(this.build, group, Index.variable(lane));
+      return vectorize(this.build, load(position), lane, Index.constant(0), this.target.lanes);
+    });
   }
 
-  private multiply(parallel: boolean, cost: number): Statement[] {
+  private packColumns(batch: Index, start: Index): Statement {
+    const packed = new LoopVariable("packed", this.blockPanels);
+    const { variables, part, position } = this.commonLoops();
+    const place = Index.variable(packed)
+      .multiply(this.common.size * this.tile.columns)
+      .add(position.multiply(this.tile.columns));
+    const body = this.columnVectors(batch, start.add(Index.variable(packed)), part).map(
+      (value, v): Statement => ({
+        op: "store",
+        buffer: this.scratch,
+        index: place.add(v * this.target.lanes),
+        value,
+      }),
+    );
+    return loop(packed, this.nest(variables, body), { to: this.blockEnd(start) });
+  }
+
+  // Multiplying -----------------------------------------------------------------------------------------------------
+
+  private multiply(): Statement[] {
     const blocks = Math.ceil(this.columnPanels / this.blockPanels);
     const task = new LoopVariable("task", this.batch.size * blocks * this.rowBlocks);
     const [batch, block, rowBlock] = unflatten(Index.variable(task), [this.batch.size, blocks, this.rowBlocks]);
     const rowsPerBlock = Math.ceil(this.rowPanels / this.rowBlocks);
     const start = block.multiply(this.blockPanels);
-
-    const packed = new LoopVariable("packed", this.columnPanels);
-    const packedBase = Index.variable(packed)
-      .subtract(start)
-      .multiply(this.common.size * this.tile.columns);
-    const pack = loop(
-      packed,
-      this.packPanel(this.columnOperand, this.columns, this.tile.columns, packed, batch, packedBase, this.scratch),
-      { from: start, to: this.limit(start.add(this.blockPanels), this.columnPanels) },
-    );
-
     const row = new LoopVariable("row", this.rowPanels);
-    const column = new LoopVariable("column", this.columnPanels);
+    const column = new LoopVariable("column", this.blockPanels);
     const rowStart = rowBlock.multiply(rowsPerBlock);
-    const tiles = loop(
-      row,
-      [
-        loop(column, this.tileProduct(batch, row, column, start), {
-          from: start,
-          to: this.limit(start.add(this.blockPanels), this.columnPanels),
-        }),
-      ],
-      { from: rowStart, to: this.limit(rowStart.add(rowsPerBlock), this.rowPanels) },
-    );
-    return [loop(task, [pack, tiles], { parallel, cost })];
+    const overColumns = (body: Statement[]): Statement => loop(column, body, { to: this.blockEnd(start) });
+    const overRows = (body: Statement[]): Statement =>
+      loop(row, body, { from: rowStart, to: this.limit(rowStart.add(rowsPerBlock), this.rowPanels) });
+    const product = this.tileProduct(batch, row, column, start);
+    // Packed columns stay in cache over all rows; read in place, all rows use them while they are there.
+    const body = this.direct
+      ? [overColumns([overRows(product)])]
+      : [this.packColumns(batch, start), overRows([overColumns(product)])];
+    return [loop(task, body, { parallel: this.worthSharing, cost: this.work })];
+  }
+
+  /** Column panels of the block that starts at a panel: fewer in the last one. */
+  private blockEnd(start: Index): Index {
+    if (this.columnPanels % this.blockPanels === 0) return Index.constant(this.blockPanels);
+    return this.limit(Index.constant(this.columnPanels).subtract(start), this.blockPanels);
   }
 
   private limit(index: Index, most: number): Index {
@@ -298,71 +270,140 @@ class Contraction {
 
   /** The micro-kernel: one tile of accumulators over all of the common dimension, then its epilogue. */
   private tileProduct(batch: Index, row: LoopVariable, column: LoopVariable, start: Index): Statement[] {
-    const { build, tile } = this;
+    const { build, tile, vectors } = this;
     const { lanes } = this.target;
-    const vectors = tile.columns / lanes;
-    const k = new LoopVariable("k", this.common.size);
+    const place = start.add(Index.variable(column));
+    const accumulators = Array.from({ length: tile.rows }, (_, r) =>
+      Array.from({ length: vectors }, (_, v) => new Register(`c${r}_${v}`, "f32", lanes)),
+    );
+    const zero = build.splat(build.constant(0, "f32"), lanes);
+    const starts = accumulators.flat().map((register): Statement => ({ op: "assign", register, value: zero }));
     const rowBase = batch
       .multiply(this.rowPanels)
       .add(Index.variable(row))
-      .multiply(this.common.size * tile.rows)
-      .add(Index.variable(k).multiply(tile.rows));
-    const columnBase = Index.variable(column)
-      .subtract(start)
-      .multiply(this.common.size * tile.columns)
-      .add(Index.variable(k).multiply(tile.columns));
-    const accumulators: Register[][] = [];
-    const starts: Statement[] = [];
-    const body: Statement[] = [];
-    for (let r = 0; r < tile.rows; r++) {
-      accumulators.push([]);
-      for (let v = 0; v < vectors; v++) {
-        const register = new Register(`c${r}_${v}`, "f32", lanes);
-        accumulators[r].push(register);
-        starts.push({ op: "assign", register, value: build.splat(build.constant(0, "f32"), lanes) });
-      }
-    }
-    const columnVectors = Array.from({ length: vectors }, (_, v) =>
-      build.load(this.scratch, columnBase.add(v * lanes), null, lanes),
-    );
-    for (let r = 0; r < tile.rows; r++) {
-      const element = build.splat(build.load(this.workspace, rowBase.add(r), null), lanes);
-      accumulators[r].forEach((register, v) => {
-        body.push({ op: "assign", register, value: build.fma(element, columnVectors[v], build.read(register)) });
+      .multiply(this.common.size * tile.rows);
+    /** One common element: every row's element times every column vector. */
+    const step = (position: Index, columnVectors: readonly Expression[]): Statement[] =>
+      accumulators.flatMap((registers, r) => {
+        const place = rowBase.add(position.multiply(tile.rows)).add(r);
+        const element = build.splat(build.load(this.workspace, place, null), lanes);
+        return registers.map((register, v): Statement => {
+          return { op: "assign", register, value: build.fma(element, columnVectors[v], build.read(register)) };
+        });
       });
-    }
-    return [...starts, loop(k, body), ...this.finishTile(batch, row, column, accumulators)];
+    const body = this.direct ? this.directSteps(batch, place, step) : this.packedSteps(column, step);
+    return [...starts, ...body, ...this.storeTile(batch, row, place, accumulators)];
   }
 
-  private finishTile(batch: Index, row: LoopVariable, column: LoopVariable, accumulators: Register[][]): Statement[] {
+  private packedSteps(
+    column: LoopVariable,
+    step: (position: Index, columnVectors: readonly Expression[]) => Statement[],
+  ): Statement[] {
+    const { lanes } = this.target;
+    const base = Index.variable(column).multiply(this.common.size * this.tile.columns);
+    const at = (k: Index): Statement[] =>
+      step(
+        k,
+        Array.from({ length: this.vectors }, (_, v) =>
+          this.build.load(this.scratch, base.add(k.multiply(this.tile.columns)).add(v * lanes), null, lanes),
+        ),
+      );
+    const k = new LoopVariable("k", this.common.size);
+    const whole = Math.floor(this.common.size / unrolledCommon) * unrolledCommon;
+    const unrolled = Array.from({ length: unrolledCommon }, (_, u) => at(Index.variable(k).add(u))).flat();
+    const statements: Statement[] = [];
+    if (whole > 0) statements.push(loop(k, unrolled, { to: Index.constant(whole), step: unrolledCommon }));
+    if (whole < this.common.size) statements.push(loop(k, at(Index.variable(k)), { from: Index.constant(whole) }));
+    return statements;
+  }
+
+  private directSteps(
+    batch: Index,
+    column: Index,
+    step: (position: Index, columnVectors: readonly Expression[]) => Statement[],
+  ): Statement[] {
+    const { variables, part, position } = this.commonLoops();
+    const vectors = this.columnVectors(batch, column, part);
+    const last = variables[variables.length - 1];
+    if (last.extent > writtenOut) return this.nest(variables, step(position, vectors));
+    const written = Array.from({ length: last.extent }, (_, i) => {
+      const at = Index.constant(i);
+      const same = (value: Expression): Expression => value;
+      return step(
+        position.substitute(last, at, same),
+        vectors.map((vector) => substitute(this.build, vector, last, at)),
+      );
+    }).flat();
+    return this.nest(variables.slice(0, -1), written);
+  }
+
+  // The epilogue ----------------------------------------------------------------------------------------------------
+
+  private storeTile(batch: Index, row: LoopVariable, column: Index, accumulators: Register[][]): Statement[] {
     const { build, tile } = this;
     const firstRow = Index.variable(row).multiply(tile.rows);
-    const firstColumn = Index.variable(column).multiply(tile.columns);
-    const fullRows = this.rows.size % tile.rows === 0;
-    const fullColumns = this.columns.size % tile.columns === 0;
-    const whole = (): Statement[] => this.storeWhole(batch, firstRow, firstColumn, accumulators);
-    if (fullRows && fullColumns) return whole();
-    let complete = build.constant(1, "bool");
-    if (!fullRows) complete = build.binary("and", complete, build.within(firstRow, 0, this.rows.size - tile.rows + 1));
-    if (!fullColumns)
-      complete = build.binary("and", complete, build.within(firstColumn, 0, this.columns.size - tile.columns + 1));
-    const partial = this.storePartial(batch, firstRow, firstColumn, accumulators);
-    if (complete.node.op === "constant") return complete.node.values[0] ? whole() : partial;
-    return [{ op: "if", condition: complete, whenTrue: whole(), whenFalse: partial }];
+    return accumulators.flatMap((registers, r) => {
+      const body = registers.flatMap((register, v) => this.storeGroup(batch, firstRow.add(r), column, v, register));
+      const inside = build.within(firstRow.add(r), 0, this.rows.size);
+      if (inside.node.op === "constant") return inside.node.values[0] ? body : [];
+      return [{ op: "if", condition: inside, whenTrue: body, whenFalse: [] } as Statement];
+    });
+  }
+
+  /** Results of one row and one vector of columns, through the epilogue into memory. */
+  private storeGroup(batch: Index, row: Index, column: Index, v: number, register: Register): Statement[] {
+    const { build, columns } = this;
+    const { lanes } = this.target;
+    const lane = new LoopVariable("lane", lanes);
+    const group = columns.group(build, column, this.vectors, v);
+    const scalar = new Register("element", "f32", 1);
+    const wide = new Map([[scalar, register]]);
+    const plain = columns.place(group, Index.variable(lane));
+    let results = this.results(batch, row, plain, build.read(scalar));
+    // Lanes past the end may read only what lies right behind; elsewhere they read the last column again.
+    const steps = indicesOf(results.map(({ value }) => value)).map((index) => index.coefficientOf(lane));
+    if (!columns.whole && steps.some((step) => step !== 0 && step !== 1)) {
+      const safe = columns.safeFor(build, group, Index.variable(lane));
+      const values = this.results(batch, row, safe, build.read(scalar));
+      results = results.map((result, i) => ({ ...result, value: values[i].value }));
+    }
+    const vectorsOf = results.map((result) => ({
+      ...result,
+      value: vectorize(build, result.value, lane, Index.constant(0), lanes, wide),
+    }));
+    const stored = vectorsOf.flatMap(({ buffer, index, value }) =>
+      storeVector(build, buffer, index, value, lane, Index.constant(0)),
+    );
+    const complete = columns.complete(build, column, this.vectors, v);
+    if (complete === null) return stored;
+    const partial = Array.from({ length: lanes }, (_, l): Statement => {
+      const here = (index: Index): Index => index.substitute(lane, Index.constant(l), (value) => value);
+      const stores = vectorsOf.map(
+        ({ buffer, index, value }): Statement => ({
+          op: "store",
+          buffer,
+          index: here(index),
+          value: build.lane(value, l),
+        }),
+      );
+      return { op: "if", condition: columns.has(build, column, this.vectors, v, l), whenTrue: stores, whenFalse: [] };
+    });
+    // The epilogue is computed once, before it is known how much of it is stored.
+    const held = vectorsOf.map(({ value }, i) => new Register(`result${i}`, value.kind, value.lanes));
+    const assigns = vectorsOf.map(({ value }, i): Statement => ({ op: "assign", register: held[i], value }));
+    const reread = (statements: Statement[]): Statement[] =>
+      statements.map((statement) => replaceValues(build, statement, vectorsOf, held));
+    return [...assigns, { op: "if", condition: complete, whenTrue: reread(stored), whenFalse: reread(partial) }];
   }
 
   /** The result's index, and the epilogue's values there. */
   private results(
     batch: Index,
     row: Index,
-    column: Index,
+    column: Part,
     product: Expression,
   ): { buffer: BufferReference; index: Index; value: Expression }[] {
-    const parts = [
-      { dimensions: this.batch, at: unflatten(batch, this.batch.extents) },
-      { dimensions: this.rows, at: unflatten(row, this.rows.extents) },
-      { dimensions: this.columns, at: unflatten(column, this.columns.extents) },
-    ];
+    const parts = [this.batchPart(batch), { dimensions: this.rows, at: unflatten(row, this.rows.extents) }, column];
     const flat = flatten(positionOf(this.out, parts), this.node.shape);
     this.values.forget();
     this.values.registers.clear();
@@ -373,55 +414,28 @@ class Contraction {
       return this.stores(output).map((buffer) => ({ buffer, index: flat, value }));
     });
   }
+}
 
-  private storeWhole(batch: Index, firstRow: Index, firstColumn: Index, accumulators: Register[][]): Statement[] {
-    const { build } = this;
-    const { lanes } = this.target;
-    return accumulators.flatMap((registers, r) =>
-      registers.flatMap((register, v) => {
-        const lane = new LoopVariable("lane", lanes);
-        const scalar = new Register("element", "f32", 1);
-        const place = firstColumn.add(v * lanes).add(Index.variable(lane));
-        const wide = new Map([[scalar, register]]);
-        return this.results(batch, firstRow.add(r), place, build.read(scalar)).flatMap(({ buffer, index, value }) =>
-          storeVector(
-            build,
-            buffer,
-            index,
-            vectorize(build, value, lane, Index.constant(0), lanes, wide),
-            lane,
-            Index.constant(0),
-          ),
-        );
-      }),
-    );
+/** Stores read their values from registers instead of computing them again. */
+function replaceValues(
+  build: Builder,
+  statement: Statement,
+  values: readonly { readonly value: Expression }[],
+  held: readonly Register[],
+): Statement {
+  if (statement.op === "if") {
+    const inner = (list: readonly Statement[]): Statement[] =>
+      list.map((each) => replaceValues(build, each, values, held));
+    return { ...statement, whenTrue: inner(statement.whenTrue), whenFalse: inner(statement.whenFalse) };
   }
-
-  /** A tile at the edge is laid into scratch and finished element by element. */
-  private storePartial(batch: Index, firstRow: Index, firstColumn: Index, accumulators: Register[][]): Statement[] {
-    const { build, tile } = this;
-    const { lanes } = this.target;
-    const spillBase = this.spill.elements - tile.rows * tile.columns;
-    const spilled = accumulators.flatMap((registers, r) =>
-      registers.map((register, v): Statement => {
-        const index = Index.constant(spillBase + r * tile.columns + v * lanes);
-        return { op: "store", buffer: this.spill, index, value: build.read(register) };
-      }),
-    );
-    const r = new LoopVariable("r", tile.rows);
-    const c = new LoopVariable("c", tile.columns);
-    const place = Index.variable(r).multiply(tile.columns).add(Index.variable(c)).add(spillBase);
-    const [row, column] = [firstRow.add(Index.variable(r)), firstColumn.add(Index.variable(c))];
-    const inside = build.binary(
-      "and",
-      build.within(row, 0, this.rows.size),
-      build.within(column, 0, this.columns.size),
-    );
-    const stores = this.results(batch, row, column, build.load(this.spill, place, null)).map(
-      ({ buffer, index, value }): Statement => ({ op: "store", buffer, index, value }),
-    );
-    return [...spilled, loop(r, [loop(c, [{ op: "if", condition: inside, whenTrue: stores, whenFalse: [] }])])];
-  }
+  if (statement.op !== "store") return statement;
+  const { value } = statement;
+  const whole = values.findIndex((each) => each.value === value);
+  if (whole >= 0) return { ...statement, value: build.read(held[whole]) };
+  if (value.node.op !== "lane") return statement;
+  const { x, lane } = value.node;
+  const of = values.findIndex((each) => each.value === x);
+  return of < 0 ? statement : { ...statement, value: build.lane(build.read(held[of]), lane) };
 }
 
 /** The tile that wastes the least on this shape; among equals the first, which has the most reuse. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AtomicWriteError, writeFileAtomic, writeFileAtomicSync } from "../../src/train/atomic-file.ts";
+import { AtomicWriteError, writeFileAtomic, writeFileAtomicSync } from "../../src/io/atomic-file.ts";
 
 let directory: string;
 let path: string;

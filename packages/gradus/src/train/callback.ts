@@ -1,0 +1,60 @@
+// Callbacks: plain objects that see a training run from outside. Those that write files are in `gradus/node`; any object
+// with some of these methods is one.
+
+import type { Tensor } from "../tensor/index.ts";
+import type { Measurements } from "./history.ts";
+import type { Training } from "./training.ts";
+
+/** A training step that was taken. */
+export interface StepResult {
+  /** The loss, and the metrics, of this step's samples. */
+  readonly measured: Measurements & { readonly loss: number };
+  /** The learning rate that it was taken with. */
+  readonly learningRate: number;
+}
+
+/** An epoch that is complete. */
+export interface EpochResult {
+  /** Means over the epoch's training samples. */
+  readonly training: Measurements;
+  /** What the test set gave; null without one. */
+  readonly evaluation: Measurements | null;
+  /** How long it took, evaluation included. */
+  readonly seconds: number;
+}
+
+/** A batch of the test set. All three tensors are computed. */
+export interface EvaluationBatch {
+  readonly input: Tensor;
+  readonly output: Tensor;
+  readonly target: Tensor;
+}
+
+type Answer = void | Promise<void>;
+
+/**
+ * Sees a training run. What it gives back is awaited; an error that it throws ends the run.
+ *
+ * @example
+ * const stopWhenGood: train.Callback = {
+ *   onEpochEnd(training, { evaluation }) {
+ *     if (evaluation !== null && evaluation.accuracy > 0.99) training.stop("accurate enough");
+ *   },
+ * };
+ */
+export interface Callback {
+  /** Before the first step, after a checkpoint was taken over. */
+  onStart?(training: Training): Answer;
+  /** After every step. */
+  onStep?(training: Training, result: StepResult): Answer;
+  /** After every epoch and its evaluation. */
+  onEpochEnd?(training: Training, result: EpochResult): Answer;
+  /** For each batch while the test set is evaluated. */
+  onEvaluationBatch?(training: Training, batch: EvaluationBatch): Answer;
+  /** When all epochs are done, or the run was stopped; `training.stopReason` tells. */
+  onEnd?(training: Training): Answer;
+  /** A line for whoever watches. */
+  onLog?(line: string): void;
+  /** At the very end, also after an error. */
+  close?(): void;
+}

@@ -1,0 +1,20 @@
+// `train`: the Trainer, and what runs in browsers of its callbacks. Those that write files are in `gradus/node`.
+
+export type { Callback, EpochResult, EvaluationBatch, StepResult } from "./callback.ts";
+export { type EarlyStoppingOptions, earlyStopping } from "./early-stopping.ts";
+export { firstLayerFilters } from "./filters.ts";
+export { History, type HistoryPoint, type HistoryState, type Measurements } from "./history.ts";
+export { Accuracy, type ClassScores, ConfusionMatrix, MetricError, RunningMean } from "./metrics.ts";
+export { NonFiniteLossError } from "./non-finite.ts";
+export type { PlainImage } from "./png.ts";
+export { ClassificationReview, type Mistake, type ReviewOptions } from "./review.ts";
+export {
+  accuracy,
+  type EvaluateOptions,
+  type FitOptions,
+  type FitResult,
+  type Measure,
+  Trainer,
+  type TrainerOptions,
+} from "./trainer.ts";
+export { Training, type TrainLoader, type TrainOptimizer, type TrainScheduler } from "./training.ts";

@@ -1,0 +1,162 @@
+// One training run under way: where it stands, what it has measured, and how to save and restore all of it. The Trainer
+// moves it on; callbacks look at it. Leans on io for the structure of a checkpoint.
+
+import type { LoaderState } from "../data/index.ts";
+import type { Checkpoint, CheckpointFacts, Json } from "../io/checkpoint.ts";
+import type { AnyModule } from "../nn/index.ts";
+import type { OptimizerStateDict } from "../optim/index.ts";
+import { defaultGenerator, flush, type Tensor } from "../tensor/index.ts";
+import type { Callback } from "./callback.ts";
+import { History, type HistoryState, type Measurements } from "./history.ts";
+
+/** Batches for training, each `[input, target]`: a `data.DataLoader`. */
+export interface TrainLoader extends AsyncIterable<readonly Tensor[]> {
+  /** Batches an epoch. */
+  readonly length: number;
+  stateDict(): LoaderState;
+  loadStateDict(state: LoaderState): void;
+}
+
+/** Any of `optim`. */
+export interface TrainOptimizer {
+  readonly paramGroups: readonly { readonly lr: number }[];
+  zeroGrad(): void;
+  step(): Promise<void>;
+  stateDict(): OptimizerStateDict;
+  loadStateDict(state: OptimizerStateDict): void;
+}
+
+/** Any of `optim`'s schedulers. Its state must be what JSON can hold. */
+export interface TrainScheduler {
+  step(): void;
+  stateDict(): object;
+  loadStateDict(state: never): void;
+}
+
+/** What a run consists of. */
+export interface TrainingParts {
+  readonly model: AnyModule;
+  readonly optimizer: TrainOptimizer;
+  readonly scheduler: TrainScheduler | null;
+  readonly loader: TrainLoader;
+  readonly callbacks: readonly Callback[];
+  /** How many epochs there are to be. */
+  readonly epochs: number;
+  /** What the run was started with, for the checkpoint. */
+  readonly options: CheckpointFacts["options"];
+  /** Evaluates the test set; null without one, or if the run was stopped meanwhile. */
+  readonly evaluate: (training: Training) => Promise<Measurements | null>;
+}
+
+export class Training {
+  readonly model: AnyModule;
+  readonly optimizer: TrainOptimizer;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly options: CheckpointFacts["options"];
+  readonly history = new History();
+  private stepsTaken = 0;
+  private epochsDone = 0;
+  private reason: string | null = null;
+
+  constructor(private readonly parts: TrainingParts) {
+    this.model = parts.model;
+    this.optimizer = parts.optimizer;
+    this.epochs = parts.epochs;
+    this.stepsPerEpoch = parts.loader.length;
+    this.options = parts.options;
+  }
+
+  /** Training steps taken. */
+  get step(): number {
+    return this.stepsTaken;
+  }
+
+  /** Epochs that are complete. */
+  get epoch(): number {
+    return this.epochsDone;
+  }
+
+  /** Steps taken of the epoch under way. */
+  get stepInEpoch(): number {
+    return this.stepsTaken - this.epochsDone * this.stepsPerEpoch;
+  }
+
+  /** Epochs in parts: 1.5 is half through the second. */
+  get progress(): number {
+    return this.stepsTaken / this.stepsPerEpoch;
+  }
+
+  get learningRate(): number {
+    return this.optimizer.paramGroups[0].lr;
+  }
+
+  /** Why the run ends before its time; null if it does not. */
+  get stopReason(): string | null {
+    return this.reason;
+  }
+
+  /** Ends the run after the step under way. */
+  stop(reason: string): void {
+    this.reason ??= reason;
+  }
+
+  /** Shows a line to whoever watches. */
+  log(line: string): void {
+    const listeners = this.parts.callbacks.filter(({ onLog }) => onLog !== undefined);
+    for (const listener of listeners) listener.onLog!(line);
+    if (listeners.length === 0) console.log(line);
+  }
+
+  /** Evaluates the test set. @returns null without a test set, or if the run was stopped */
+  evaluate(): Promise<Measurements | null> {
+    return this.parts.evaluate(this);
+  }
+
+  /** For the Trainer: a step was taken. */
+  countStep(): void {
+    this.stepsTaken++;
+  }
+
+  /** For the Trainer: an epoch is complete. */
+  countEpoch(): void {
+    this.epochsDone++;
+  }
+
+  /**
+   * Everything the run needs to go on from here. Its tensors are the model's and the optimizer's own: encode it before
+   * the next step.
+   */
+  snapshot(): Checkpoint {
+    const { scheduler, loader } = this.parts;
+    return {
+      model: this.model.stateDict(),
+      optimizer: this.optimizer.stateDict(),
+      facts: {
+        step: this.stepsTaken,
+        epoch: this.epochsDone,
+        generator: defaultGenerator.getState(),
+        loader: loader.stateDict(),
+        scheduler: scheduler === null ? null : (scheduler.stateDict() as Json),
+        history: this.history.getState() as unknown as Json,
+        options: this.options,
+      },
+    };
+  }
+
+  /** Goes on from a checkpoint. @throws if it is of another model, optimizer or dataset */
+  async restore({ facts, model, optimizer }: Checkpoint): Promise<void> {
+    const { scheduler, loader } = this.parts;
+    this.model.loadStateDict(model);
+    this.optimizer.loadStateDict(optimizer);
+    if (facts.scheduler !== null) scheduler?.loadStateDict(facts.scheduler as never);
+    loader.loadStateDict(facts.loader);
+    this.history.setState(facts.history as unknown as HistoryState);
+    this.stepsTaken = facts.step;
+    this.epochsDone = facts.epoch;
+    // Last, for making a loader's generator draws from this one.
+    defaultGenerator.setState(facts.generator);
+    // Now, so that the first step that follows is the same program as every other and gives the same bits.
+    await flush();
+  }
+}
