@@ -1,14 +1,77 @@
-import { defineConfig } from "vitest/config";
+// The test projects. `node` runs everything on the source. `browser` and `browser-single` run the suites that fit any
+// device in a headless Chromium, on the built package as users get it: in a cross-origin isolated page, which has shared
+// memory and threads, and in a plain one, which has neither.
+
+import { existsSync } from "node:fs";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
+import type { Plugin } from "vite";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { chromiumArguments, findChromium, isolationHeaders } from "./packages/gradus/test/support/chromium.ts";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const source = join(root, "packages", "gradus", "src") + sep;
+const built = join(root, "packages", "gradus", "dist") + sep;
+
+/** Suites whose tests name no platform. */
+const anywhere = ["ops", "tensor", "nn", "optim", "data", "memory"].map((area) => `packages/gradus/test/${area}/**/*.test.ts`);
+
+/** Tests reach internals by the path of their source; here that means the built file, so that each module is there once. */
+function sourceMeansBuilt(): Plugin {
+  return {
+    name: "gradus:source-means-built",
+    enforce: "pre",
+    async resolveId(specifier, importer, options) {
+      if (!specifier.startsWith(".") || importer === undefined) return null;
+      const resolved = await this.resolve(specifier, importer, { ...options, skipSelf: true });
+      if (!resolved?.id.startsWith(source)) return null;
+      const file = built + resolved.id.slice(source.length).replace(/\.ts$/, ".js");
+      if (!existsSync(file)) throw new Error(`${file} is not there. The browser tests take the built package: npm run build.`);
+      return file;
+    },
+  };
+}
+
+function browserProject(name: string, chromium: string, headers: Readonly<Record<string, string>>): TestProjectInlineConfiguration {
+  return {
+    plugins: [sourceMeansBuilt()],
+    server: { headers: { ...headers } },
+    optimizeDeps: { include: ["fast-check"] },
+    test: {
+      name,
+      include: anywhere,
+      testTimeout: 60_000,
+      // One page for all files: starting the device anew for each would take longer than the tests.
+      isolate: false,
+      fileParallelism: false,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath: chromium, args: [...chromiumArguments] } }),
+        instances: [{ browser: "chromium" }],
+      },
+    },
+  };
+}
+
+const chromium = findChromium();
+if (chromium === null) {
+  console.warn("The browser tests are skipped: no Chromium was found. Install one, or set CHROMIUM to the path of its executable.");
+}
 
 export default defineConfig({
-  resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source"] } },
   test: {
     projects: [
       {
-        extends: true,
+        resolve: { conditions: ["source"] },
+        ssr: { resolve: { conditions: ["source"] } },
         test: { name: "node", include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"], testTimeout: 30_000 },
       },
+      ...(chromium === null
+        ? []
+        : [browserProject("browser", chromium, isolationHeaders), browserProject("browser-single", chromium, {})]),
     ],
   },
 });

@@ -12,7 +12,8 @@ import type { Target } from "./target.ts";
 interface Scope {
   readonly variable: LoopVariable | null;
   readonly conditional: boolean;
-  readonly prelude: Statement[];
+  /** Its statements so far. What an inner scope needs of it is appended, so it stands right before that scope. */
+  readonly emitted: Statement[];
   readonly known: Map<Expression, Register>;
 }
 
@@ -44,10 +45,7 @@ class Scheduler {
       this.count(statement);
     });
     return addressed.flatMap((statement) => {
-      const scope = this.open(null, false);
-      const body = this.place([statement], new Map());
-      this.scopes.pop();
-      return [...scope.prelude, ...body];
+      return this.within(null, false, [statement]);
     });
   }
 
@@ -200,20 +198,19 @@ class Scheduler {
   // Placing ---------------------------------------------------------------------------------------------------------
 
   private open(variable: LoopVariable | null, conditional: boolean): Scope {
-    const scope: Scope = { variable, conditional, prelude: [], known: new Map() };
+    const scope: Scope = { variable, conditional, emitted: [], known: new Map() };
     this.scopes.push(scope);
     return scope;
   }
 
   private within(variable: LoopVariable | null, conditional: boolean, body: readonly Statement[]): Statement[] {
     const scope = this.open(variable, conditional);
-    const placed = this.place(body, new Map());
+    this.place(body, new Map(), scope.emitted);
     this.scopes.pop();
-    return [...scope.prelude, ...placed];
+    return scope.emitted;
   }
 
-  private place(body: readonly Statement[], segment: Segment): Statement[] {
-    const result: Statement[] = [];
+  private place(body: readonly Statement[], segment: Segment, result: Statement[]): void {
     for (const statement of body) {
       switch (statement.op) {
         case "assign": {
@@ -248,7 +245,6 @@ class Scheduler {
           throw new Error("internal: stores become puts before they are placed");
       }
     }
-    return result;
   }
 
   private invalidate(segment: Segment, changed: (expression: Expression) => boolean): void {
@@ -285,16 +281,16 @@ class Scheduler {
     if (here && (this.uses.get(expression) ?? 0) < 2)
       return this.settleOperands(expression, segment, before, conditional);
     const register = this.temporary(expression);
-    // What an invariant expression is made of is invariant too, so its operands settle in preludes as well.
+    // What an invariant expression is made of is invariant too, so its operands settle there or further out.
     const settled = this.settleIn(home, expression);
-    home.prelude.push({ op: "assign", register, value: settled });
+    home.emitted.push({ op: "assign", register, value: settled });
     home.known.set(expression, register);
     return this.build.read(register);
   }
 
   private settleIn(home: Scope, expression: Expression): Expression {
     const deeper = this.scopes.splice(this.scopes.indexOf(home) + 1);
-    const settled = this.settleOperands(expression, new Map(), home.prelude, false);
+    const settled = this.settleOperands(expression, new Map(), home.emitted, false);
     this.scopes.push(...deeper);
     return settled;
   }

@@ -55,6 +55,8 @@ interface Plan {
 
 /** Programs of one structure beyond which a loop is told that it keeps making new ones. */
 const recompilationsToTell = 8;
+/** Shorter programs compile in no time, and are often tried out. */
+const longEnoughToTell = 16;
 
 export class Engine {
   private readonly programs = new Map<string, Program>();
@@ -64,7 +66,7 @@ export class Engine {
   private last: { program: Program; position: Map<Node, number> } | null = null;
   private queue: Promise<void> = Promise.resolve();
   private readonly counters = { programsCompiled: 0, flushes: 0, kernelsRun: 0 };
-  private readonly compiledBySize = new Map<number, { count: number; key: string; told: boolean }>();
+  private readonly compiled = new Map<string, { readonly count: number; readonly key: string }>();
   private device: Backend | null = null;
   /** The program that ran last: how many kernels, how much memory. */
   lastExecutable: Executable | null = null;
@@ -282,24 +284,18 @@ export class Engine {
     return program;
   }
 
+  /** A loop that compiles the same operations again and again with other numbers or sizes is told so, once. */
   private tellOfRecompilation(plan: Plan): void {
-    const size = plan.order.length;
-    const seen = this.compiledBySize.get(size);
-    if (seen === undefined) {
-      this.compiledBySize.set(size, { count: 1, key: plan.key, told: false });
-      return;
-    }
-    seen.count++;
-    if (seen.count >= recompilationsToTell && !seen.told && size > 4) {
-      seen.told = true;
-      const [before, now] = firstDifference(seen.key, plan.key);
-      console.warn(
-        `gradus: ${seen.count} programs of ${size} operations were compiled that differ in little, ` +
-          `for example "${before}" and "${now}". ` +
-          "A number that changes from step to step belongs into `gd.scalar(value)`; batches should keep one shape (`dropLast: true`).",
-      );
-    }
-    seen.key = plan.key;
+    const operations = plan.order.map(({ op, value }) => (value === null ? op : "in")).join();
+    const seen = this.compiled.get(operations) ?? { count: 0, key: plan.key };
+    this.compiled.set(operations, { count: seen.count + 1, key: plan.key });
+    if (seen.count + 1 !== recompilationsToTell || plan.order.length < longEnoughToTell) return;
+    const [before, now] = firstDifference(seen.key, plan.key);
+    console.warn(
+      `gradus: ${recompilationsToTell} programs of the same ${plan.order.length} operations were compiled; ` +
+        `the last two differ in "${before}" and "${now}". ` +
+        "A number that changes from step to step belongs into `gd.scalar(value)`; batches should keep one shape (`dropLast: true`).",
+    );
   }
 
   private bufferOf(node: Node): DeviceBuffer {

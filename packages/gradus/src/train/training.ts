@@ -128,7 +128,9 @@ export class Training {
    * the next step.
    */
   snapshot(): Checkpoint {
-    const { scheduler, loader } = this.parts;
+    const { scheduler } = this.parts;
+    // First, for a loader that is asked for the first time draws its seed from the default generator.
+    const loader = this.parts.loader.stateDict();
     return {
       model: this.model.stateDict(),
       optimizer: this.optimizer.stateDict(),
@@ -136,7 +138,7 @@ export class Training {
         step: this.stepsTaken,
         epoch: this.epochsDone,
         generator: defaultGenerator.getState(),
-        loader: loader.stateDict(),
+        loader,
         scheduler: scheduler === null ? null : (scheduler.stateDict() as Json),
         history: this.history.getState() as unknown as Json,
         options: this.options,

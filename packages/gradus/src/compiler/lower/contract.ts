@@ -19,7 +19,7 @@ import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensio
 import { indicesOf } from "./domain.ts";
 import type { Stores } from "./map-reduce.ts";
 import { type Storage, Values } from "./values.ts";
-import { storeVector, substitute, vectorize } from "./vectorize.ts";
+import { storeVector, vectorize } from "./vectorize.ts";
 
 export interface LoweredContraction {
   readonly phases: Statement[][];
@@ -37,11 +37,6 @@ interface Operand {
 const wantedTasks = 8;
 /** Row panels up to which tiles read the column operand where it lies. */
 const directPanels = 8;
-/** Common elements computed per iteration of the innermost loop. */
-const unrolledCommon = 1;
-/** An innermost loop this short is written out. */
-const writtenOut = 8;
-
 export function lowerContraction(kernel: Kernel, storage: Storage, stores: Stores, target: Target): LoweredContraction {
   return new Contraction(kernel, storage, stores, target).lower();
 }
@@ -308,13 +303,10 @@ class Contraction {
           this.build.load(this.scratch, base.add(k.multiply(this.tile.columns)).add(v * lanes), null, lanes),
         ),
       );
+    // One common element an iteration: with more, optimizing compilers move all loads of the body to its beginning and
+    // run out of registers (seen in V8 11).
     const k = new LoopVariable("k", this.common.size);
-    const whole = Math.floor(this.common.size / unrolledCommon) * unrolledCommon;
-    const unrolled = Array.from({ length: unrolledCommon }, (_, u) => at(Index.variable(k).add(u))).flat();
-    const statements: Statement[] = [];
-    if (whole > 0) statements.push(loop(k, unrolled, { to: Index.constant(whole), step: unrolledCommon }));
-    if (whole < this.common.size) statements.push(loop(k, at(Index.variable(k)), { from: Index.constant(whole) }));
-    return statements;
+    return [loop(k, at(Index.variable(k)))];
   }
 
   private directSteps(
@@ -324,17 +316,7 @@ class Contraction {
   ): Statement[] {
     const { variables, part, position } = this.commonLoops();
     const vectors = this.columnVectors(batch, column, part);
-    const last = variables[variables.length - 1];
-    if (last.extent > writtenOut) return this.nest(variables, step(position, vectors));
-    const written = Array.from({ length: last.extent }, (_, i) => {
-      const at = Index.constant(i);
-      const same = (value: Expression): Expression => value;
-      return step(
-        position.substitute(last, at, same),
-        vectors.map((vector) => substitute(this.build, vector, last, at)),
-      );
-    }).flat();
-    return this.nest(variables.slice(0, -1), written);
+    return this.nest(variables, step(position, vectors));
   }
 
   // The epilogue ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 
 import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
 import type { LoopVariable } from "../../../compiler/index-expression.ts";
-import type { BufferReference } from "../../../compiler/ir.ts";
+import { type BufferReference, operandsOf, valuesIn } from "../../../compiler/ir.ts";
 import { type FunctionBuilder, ModuleBuilder, type ValueType } from "./assembler.ts";
 import { emitBarrier } from "./barrier.ts";
 import { ExpressionEmitter } from "./emit-expression.ts";
@@ -48,25 +48,16 @@ export function emitModule(program: Program, options: EmitOptions): Uint8Array<A
 /** Imports the functions of the mathematics library that the program calls. */
 function importLibrary(module: ModuleBuilder, program: Program): ReadonlyMap<string, number> {
   const imports = new Map<string, number>();
-  const visitExpression = (expression: Expression): void => {
-    const { node } = expression;
+  const visitExpression = ({ node }: Expression): void => {
     if (node.op === "call" && !imports.has(node.fn)) {
       const params = node.args.map((): ValueType => "f64");
       imports.set(node.fn, module.importFunction("math", node.fn, { params, results: ["f64"] }));
     }
-    for (const value of Object.values(node)) {
-      for (const operand of Array.isArray(value) ? value : [value]) {
-        if (typeof operand === "object" && operand !== null && "lanes" in operand && "node" in operand)
-          visitExpression(operand);
-      }
-    }
+    operandsOf(node).forEach(visitExpression);
   };
   const visit = (statement: Statement): void => {
-    if (statement.op === "for") statement.body.forEach(visit);
-    else if (statement.op === "if") [...statement.whenTrue, ...statement.whenFalse].forEach(visit);
-    if ("value" in statement) visitExpression(statement.value);
-    if (statement.op === "put") visitExpression(statement.address);
-    if (statement.op === "if") visitExpression(statement.condition);
+    valuesOf(statement).forEach(visitExpression);
+    bodiesOf(statement).forEach(visit);
   };
   for (const kernel of program.kernels) for (const phase of kernel.phases) phase.body.forEach(visit);
   return imports;
@@ -253,17 +244,36 @@ const baseKey = (buffer: BufferReference): string => (buffer.space === "scratch"
 
 function buffersIn(phase: LoopNest): Set<BufferReference> {
   const found = new Set<BufferReference>();
-  const seen = new Set<object>();
-  const search = (value: unknown): void => {
-    if (typeof value !== "object" || value === null || seen.has(value)) return;
-    seen.add(value);
-    if ("space" in value && "dtype" in value) {
-      found.add(value as BufferReference);
-      return;
-    }
-    if (value instanceof Set || value instanceof Map) return;
-    for (const inner of Object.values(value)) search(inner);
+  const visitExpression = ({ node }: Expression): void => {
+    if (node.op === "fetch" || node.op === "base") found.add(node.buffer);
+    operandsOf(node).forEach(visitExpression);
   };
-  search(phase.body);
+  const visit = (statement: Statement): void => {
+    for (const value of valuesOf(statement)) visitExpression(value);
+    if (statement.op === "put") found.add(statement.buffer);
+    for (const inner of bodiesOf(statement)) visit(inner);
+  };
+  phase.body.forEach(visit);
   return found;
+}
+
+/** The expressions a statement computes itself. */
+function valuesOf(statement: Statement): readonly Expression[] {
+  switch (statement.op) {
+    case "for":
+      return [statement.from, statement.to].flatMap(valuesIn);
+    case "if":
+      return [statement.condition];
+    case "put":
+      return [statement.address, statement.value];
+    case "assign":
+    case "store":
+      return [statement.value];
+  }
+}
+
+/** The statements within a statement. */
+function bodiesOf(statement: Statement): readonly Statement[] {
+  if (statement.op === "for") return statement.body;
+  return statement.op === "if" ? [...statement.whenTrue, ...statement.whenFalse] : [];
 }

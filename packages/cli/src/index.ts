@@ -1,0 +1,4 @@
+// The public face of @gradus/cli: the command as a function.
+
+export type { Output } from "./commands/train.ts";
+export { main } from "./main.ts";
