@@ -39,27 +39,48 @@ const leafTree: fc.Arbitrary<Tree> = fc.oneof(
 );
 // Divisors with common factors are where rewriting happens.
 const divisor = fc.constantFrom(1, 2, 3, 4, 6, 7, 8, 12, 24, 28, 42);
+const factor = fc.constantFrom(-4, -1, 0, 1, 2, 3, 4, 6, 7, 24, 28);
+const multiply = (a: Tree, by: number): Tree => ({ kind: "multiply", a, by });
+const add = (a: Tree, b: Tree): Tree => ({ kind: "add", a, b });
+/** What flattening makes, and not quite: a variable times about the extent of another, and that one, cut again. */
+const strided: fc.Arbitrary<Tree> = fc
+  .record({
+    i: variableIndex,
+    j: variableIndex,
+    off: fc.integer({ min: -1, max: 1 }),
+    times: fc.integer({ min: 1, max: 3 }),
+    constant: fc.integer({ min: -2, max: 2 }),
+    kind: fc.constantFrom("divide", "modulo"),
+  })
+  .map(({ i, j, off, times, constant, kind }): Tree => {
+    const stride = Math.max(1, extents[j] + off);
+    const flat = add(multiply({ kind: "variable", i }, stride), { kind: "variable", i: j });
+    return { kind, a: add(flat, { kind: "constant", value: constant }), by: stride * times };
+  });
 const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
   tree: fc.oneof(
     { maxDepth: 6, withCrossShrink: true },
     leafTree,
+    strided,
     fc.record({ kind: fc.constantFrom("add", "subtract"), a: tie("tree"), b: tie("tree") }) as fc.Arbitrary<Tree>,
-    fc.record({
-      kind: fc.constant("multiply"),
-      a: tie("tree"),
-      by: fc.constantFrom(-4, -1, 0, 1, 2, 3, 4, 6, 7, 24, 28),
-    }) as fc.Arbitrary<Tree>,
+    fc.tuple(tie("tree"), factor).map(([a, by]) => multiply(a, by)),
     fc.record({ kind: fc.constantFrom("divide", "modulo"), a: tie("tree"), by: divisor }) as fc.Arbitrary<Tree>,
+    // A quotient and a remainder of one expression, which may or may not fit together again.
+    fc
+      .tuple(tie("tree"), divisor, factor, fc.boolean())
+      .map(([a, by, times, fits]) =>
+        add(multiply({ kind: "divide", a, by }, fits ? times * by : by), multiply({ kind: "modulo", a, by }, times)),
+      ),
   ),
 }));
 /** Sums of multiples of variables only. */
 const affineTree: fc.Arbitrary<Tree> = fc
   .array(fc.tuple(variableIndex, fc.integer({ min: -9, max: 9 })), { maxLength: 5 })
   .map((terms) =>
-    terms.reduce<Tree>(
-      (sum, [i, by]) => ({ kind: "add", a: sum, b: { kind: "multiply", a: { kind: "variable", i }, by } }),
-      { kind: "constant", value: -3 },
-    ),
+    terms.reduce<Tree>((sum, [i, by]) => add(sum, multiply({ kind: "variable", i }, by)), {
+      kind: "constant",
+      value: -3,
+    }),
   );
 
 function indexOf(of: Tree): Index {

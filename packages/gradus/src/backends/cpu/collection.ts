@@ -1,6 +1,7 @@
 // Finds buffers that nothing refers to any more. The heap lies outside of what the garbage collector weighs, and it
-// finalizes only in major collections and only when the event loop turns; so past a threshold a collection is forced
-// where the platform lets it (Node), or provoked by giving every buffer a companion of ordinary memory (browsers).
+// finalizes only in major collections and only when the event loop turns. So past a threshold a collection is forced
+// where the platform has a function for it (Node), and elsewhere provoked: blocks of ordinary memory, made and dropped,
+// weigh on the collector until a sentinel dropped before them is found. Untouched, they take up addresses but no memory.
 
 type Collector = () => void;
 
@@ -8,55 +9,72 @@ type Collector = () => void;
 const floorBytes = 96 * 1024 * 1024;
 /** And then whenever they have grown by this factor since the last one. */
 const growth = 1.5;
-/** A companion's share of its buffer's size, in browsers. */
-const companionShare = 0.25;
+/** What is made and dropped in one turn to provoke a collection. */
+const provocationBytes = 32 * 1024 * 1024;
+/** Turns after which an engine that does not collect is left alone. In Chromium two or three are enough. */
+const provocationTurns = 20;
 
-interface Held {
-  readonly address: number;
-  readonly bytes: number;
-  /** Ordinary memory whose weight the collector feels. */
-  readonly companion: ArrayBuffer | null;
-}
+/** What becomes of a thing that was dropped. */
+type Farewell = () => void;
 
 export class CollectionPressure {
   liveBytes = 0;
   private threshold = floorBytes;
-  private readonly held = new WeakMap<object, Held>();
+  private collecting: Promise<void> | null = null;
   private readonly collector: Collector | null = findCollector();
-  private readonly registry = new FinalizationRegistry<Omit<Held, "companion">>(({ address, bytes }) => {
-    this.liveBytes -= bytes;
-    this.free(address);
-  });
+  private readonly held = new WeakMap<object, Farewell>();
+  private readonly registry = new FinalizationRegistry<Farewell>((farewell) => farewell());
 
   constructor(private readonly free: (address: number) => void) {}
 
   track(buffer: object, address: number, bytes: number): void {
     this.liveBytes += bytes;
-    const companion = this.collector === null ? new ArrayBuffer(Math.ceil(bytes * companionShare)) : null;
-    this.held.set(buffer, { address, bytes, companion });
-    this.registry.register(buffer, { address, bytes }, buffer);
+    const farewell = (): void => {
+      this.liveBytes -= bytes;
+      this.free(address);
+    };
+    this.held.set(buffer, farewell);
+    this.registry.register(buffer, farewell, buffer);
   }
 
   /** Frees a buffer at once. */
   release(buffer: object): void {
-    const held = this.held.get(buffer);
-    if (held === undefined) return;
+    const farewell = this.held.get(buffer);
+    if (farewell === undefined) return;
     this.held.delete(buffer);
     this.registry.unregister(buffer);
-    this.liveBytes -= held.bytes;
-    this.free(held.address);
+    farewell();
   }
 
   get high(): boolean {
     return this.liveBytes > this.threshold;
   }
 
-  async collect(): Promise<void> {
-    this.collector?.();
+  collect(): Promise<void> {
+    this.collecting ??= this.collectNow().finally(() => {
+      this.collecting = null;
+    });
+    return this.collecting;
+  }
+
+  private async collectNow(): Promise<void> {
+    if (this.collector === null) await this.provoke();
+    else this.collector();
     // Finalizers run in turns of the event loop.
     await turn();
     await turn();
     this.threshold = Math.max(floorBytes, this.liveBytes * growth);
+  }
+
+  private async provoke(): Promise<void> {
+    let collected = false;
+    this.registry.register({}, () => {
+      collected = true;
+    });
+    for (let turns = 0; turns < provocationTurns && !collected; turns++) {
+      new ArrayBuffer(provocationBytes);
+      await turn();
+    }
   }
 }
 
