@@ -32,6 +32,9 @@ export type BinaryPrimitive =
   | "div"
   | "min"
   | "max"
+  /** The first operand unless the second limits it; a NaN in the first stays, and costs nothing to keep. */
+  | "atLeast"
+  | "atMost"
   | "and"
   | "or"
   | "xor"

@@ -1,7 +1,11 @@
 // Finds buffers that nothing refers to any more. The heap lies outside of what the garbage collector weighs, and it
 // finalizes only in major collections and only when the event loop turns. So past a threshold a collection is forced
-// where the platform has a function for it (Node), and elsewhere provoked: blocks of ordinary memory, made and dropped,
-// weigh on the collector until a sentinel dropped before them is found. Untouched, they take up addresses but no memory.
+// where the platform has a function for it (Node), and elsewhere provoked: ballast, blocks of ordinary memory that are
+// dropped when they have survived the minor collections, weighs on the collector until it frees something. Nobody writes
+// to ballast, so it takes up addresses and no memory.
+//
+// Tokens tied to every buffer do not do: as an unshared heap grows, V8 counts it in with the memory it lets grow before
+// the next major collection, and so the heap grows the more.
 
 type Collector = () => void;
 
@@ -9,47 +13,56 @@ type Collector = () => void;
 const floorBytes = 96 * 1024 * 1024;
 /** And then whenever they have grown by this factor since the last one. */
 const growth = 1.5;
-/** What is made and dropped in one turn to provoke a collection. */
-const provocationBytes = 32 * 1024 * 1024;
-/** Turns after which an engine that does not collect is left alone. In Chromium two or three are enough. */
-const provocationTurns = 20;
+/** Bytes of a block of ballast, and the part of the live bytes that it is at least: V8 waits in proportion to them. */
+const ballastBytes = 64 * 1024 * 1024;
+const ballastShare = 1 / 8;
+/** Blocks kept at a time. */
+const ballastBlocks = 3;
+/** Turns of the event loop, with a new block in each, after which a collector that does nothing is left alone. */
+const provocationTurns = 40;
 
-/** What becomes of a thing that was dropped. */
-type Farewell = () => void;
+interface Held {
+  readonly address: number;
+  readonly bytes: number;
+}
 
 export class CollectionPressure {
   liveBytes = 0;
   private threshold = floorBytes;
+  private liveAfterCollection = 0;
   private collecting: Promise<void> | null = null;
+  private readonly held = new WeakMap<object, Held>();
   private readonly collector: Collector | null = findCollector();
-  private readonly held = new WeakMap<object, Farewell>();
-  private readonly registry = new FinalizationRegistry<Farewell>((farewell) => farewell());
+  private readonly registry = new FinalizationRegistry<Held>((held) => this.forget(held));
 
   constructor(private readonly free: (address: number) => void) {}
 
   track(buffer: object, address: number, bytes: number): void {
+    const held = { address, bytes };
     this.liveBytes += bytes;
-    const farewell = (): void => {
-      this.liveBytes -= bytes;
-      this.free(address);
-    };
-    this.held.set(buffer, farewell);
-    this.registry.register(buffer, farewell, buffer);
+    this.held.set(buffer, held);
+    this.registry.register(buffer, held, buffer);
   }
 
   /** Frees a buffer at once. */
   release(buffer: object): void {
-    const farewell = this.held.get(buffer);
-    if (farewell === undefined) return;
+    const held = this.held.get(buffer);
+    if (held === undefined) return;
     this.held.delete(buffer);
     this.registry.unregister(buffer);
-    farewell();
+    this.forget(held);
+  }
+
+  private forget({ address, bytes }: Held): void {
+    this.liveBytes -= bytes;
+    this.free(address);
   }
 
   get high(): boolean {
     return this.liveBytes > this.threshold;
   }
 
+  /** Collects, once for all who ask while it is under way. */
   collect(): Promise<void> {
     this.collecting ??= this.collectNow().finally(() => {
       this.collecting = null;
@@ -63,16 +76,22 @@ export class CollectionPressure {
     // Finalizers run in turns of the event loop.
     await turn();
     await turn();
+    this.liveAfterCollection = this.liveBytes;
     this.threshold = Math.max(floorBytes, this.liveBytes * growth);
   }
 
+  /** Until half of what was added since the last collection is gone: minor collections find only some of it. */
   private async provoke(): Promise<void> {
-    let collected = false;
-    this.registry.register({}, () => {
-      collected = true;
-    });
-    for (let turns = 0; turns < provocationTurns && !collected; turns++) {
-      new ArrayBuffer(provocationBytes);
+    const goal = (this.liveBytes + this.liveAfterCollection) / 2;
+    const bytes = Math.max(ballastBytes, this.liveBytes * ballastShare);
+    const ballast: ArrayBuffer[] = [];
+    for (let turns = 0; turns < provocationTurns && this.liveBytes > goal; turns++) {
+      try {
+        ballast.push(new ArrayBuffer(bytes));
+      } catch {
+        return; // before it refuses memory, an engine collects
+      }
+      if (ballast.length > ballastBlocks) ballast.shift();
       await turn();
     }
   }

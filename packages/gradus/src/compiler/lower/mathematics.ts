@@ -18,7 +18,13 @@ export class Formula {
   mul = (a: Expression, b: Expression): Expression => this.build.binary("mul", a, b);
   div = (a: Expression, b: Expression): Expression => this.build.binary("div", a, b);
   fma = (a: Expression, b: Expression, c: Expression): Expression => this.build.fma(a, b, c);
+  /** The size of one float32 (not negative) with the sign of another. */
+  withSignOf = (size: Expression, sign: Expression): Expression =>
+    this.float(this.build.binary("or", this.bits(size), this.build.binary("and", this.bits(sign), this.i(-(2 ** 31)))));
   neg = (a: Expression): Expression => this.build.unary("neg", a);
+  /** Limited from below or above; a NaN stays. */
+  atLeast = (a: Expression, limit: number): Expression => this.build.binary("atLeast", a, this.c(limit));
+  atMost = (a: Expression, limit: number): Expression => this.build.binary("atMost", a, this.c(limit));
   abs = (a: Expression): Expression => this.build.unary("abs", a);
   lt = (a: Expression, b: Expression): Expression => this.build.compare("lt", a, b);
   le = (a: Expression, b: Expression): Expression => this.build.compare("le", a, b);
@@ -43,39 +49,46 @@ function powerOfTwo(f: Formula, n: Expression): Expression {
 /** exp(r) - 1 - r over r^2 for |r| <= ln 2 / 2 (a minimax fit by Moshier's Cephes). */
 const expTail = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1];
 
-/** x = n ln 2 + r; gives n as f32 and r. */
+/** The result of a function with f(0) = 0, with the sign of a zero kept. */
+const keepingZero = (f: Formula, x: Expression, value: Expression): Expression => f.select(f.eq(x, f.c(0)), x, value);
+
+/** Added to a small number it leaves the nearest integer in the last bits: 1.5 x 2^23. */
+const roundingNumber = 12582912;
+
+/** x = n ln 2 + r, for |n| below 2^22; gives n as i32 and r. */
 function reduceByLn2(f: Formula, x: Expression): { n: Expression; r: Expression } {
-  const n = f.build.unary("nearest", f.mul(x, f.c(Math.LOG2E)));
-  const r = f.fma(n, f.c(-ln2Low), f.fma(n, f.c(-ln2High), x));
-  return { n, r };
+  const shifted = f.fma(x, f.c(Math.LOG2E), f.c(roundingNumber));
+  const whole = f.sub(shifted, f.c(roundingNumber));
+  const r = f.fma(whole, f.c(-ln2Low), f.fma(whole, f.c(-ln2High), x));
+  return { n: f.sub(f.bits(shifted), f.i(0x4b400000)), r };
 }
 
+/** e^r - 1 for |r| <= ln 2 / 2. */
+const expm1OfReduced = (f: Formula, r: Expression): Expression => f.fma(f.mul(r, r), f.polynomial(r, expTail), r);
+
 function exp(f: Formula, x: Expression): Expression {
-  const clamped = f.build.binary("min", f.build.binary("max", x, f.c(-104)), f.c(89));
-  const { n, r } = reduceByLn2(f, clamped);
-  const mantissa = f.add(f.fma(f.mul(r, r), f.polynomial(r, expTail), r), f.c(1));
+  const { n, r } = reduceByLn2(f, f.atMost(f.atLeast(x, -104), 89));
+  const mantissa = f.add(expm1OfReduced(f, r), f.c(1));
   // The scale is applied in two halves, so that results below 2^-126 come out subnormal and those above 2^128 infinite.
-  const exponent = f.build.convert(n, "i32");
-  const half = f.build.binary("shiftRight", exponent, f.i(1));
-  const rest = f.sub(exponent, half);
-  const scaled = f.mul(f.mul(mantissa, powerOfTwo(f, half)), powerOfTwo(f, rest));
-  // min and max may lose a NaN, depending on the target.
-  return f.select(f.eq(x, x), scaled, x);
+  const half = f.build.binary("shiftRight", n, f.i(1));
+  return f.mul(f.mul(mantissa, powerOfTwo(f, half)), powerOfTwo(f, f.sub(n, half)));
+}
+
+/** exp for arguments up to 88; results below 2^-126, the smallest normal number, become 0. */
+function expWithoutSubnormals(f: Formula, x: Expression): Expression {
+  const smallest = -87.33654;
+  const { n, r } = reduceByLn2(f, f.atLeast(x, smallest));
+  const value = f.mul(f.add(expm1OfReduced(f, r), f.c(1)), powerOfTwo(f, n));
+  return f.select(f.lt(x, f.c(smallest)), f.c(0), value);
 }
 
 function expm1(f: Formula, x: Expression): Expression {
-  const clamped = f.build.binary("min", f.build.binary("max", x, f.c(-40)), f.c(88.9));
-  const { n, r } = reduceByLn2(f, clamped);
-  const small = f.fma(f.mul(r, r), f.polynomial(r, expTail), r);
-  const exponent = f.build.convert(n, "i32");
-  const half = f.build.binary("shiftRight", exponent, f.i(1));
-  const [first, second] = [powerOfTwo(f, half), powerOfTwo(f, f.sub(exponent, half))];
+  const { n, r } = reduceByLn2(f, f.atMost(f.atLeast(x, -40), 88.9));
+  const half = f.build.binary("shiftRight", n, f.i(1));
+  const [first, second] = [powerOfTwo(f, half), powerOfTwo(f, f.sub(n, half))];
   // 2^n (e^r - 1) + (2^n - 1), without forming 2^128.
-  const scale = f.mul(first, second);
-  const ordinary = f.add(f.mul(f.mul(small, first), second), f.sub(scale, f.c(1)));
-  const huge = f.lt(f.c(88.7), x);
-  const result = f.select(huge, exp(f, x), ordinary);
-  return f.select(f.eq(x, x), result, x);
+  const ordinary = f.add(f.mul(f.mul(expm1OfReduced(f, r), first), second), f.sub(f.mul(first, second), f.c(1)));
+  return f.select(f.lt(f.c(88), x), exp(f, x), keepingZero(f, x, ordinary));
 }
 
 /** log(1 + t) minus t - t^2 / 2, over t^3, for 1 + t in [sqrt(1/2), sqrt(2)] (Cephes logf). */
@@ -130,21 +143,18 @@ const tanhTail = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.3331
 
 function tanh(f: Formula, x: Expression): Expression {
   const size = f.abs(x);
-  const z = f.mul(x, x);
-  const small = f.fma(f.mul(f.polynomial(z, tanhTail), z), x, x);
-  const e = exp(f, f.add(size, size));
+  const z = f.mul(size, size);
+  const small = f.fma(f.mul(f.polynomial(z, tanhTail), z), size, size);
+  // Beyond 10 tanh is 1 in float32.
+  const e = expWithoutSubnormals(f, f.atMost(f.add(size, size), 20));
   const large = f.sub(f.c(1), f.div(f.c(2), f.add(e, f.c(1))));
-  const signed = f.select(f.lt(x, f.c(0)), f.neg(large), large);
-  const result = f.select(f.lt(size, f.c(0.625)), small, signed);
-  return f.select(f.eq(x, x), result, x);
+  return f.withSignOf(f.select(f.lt(size, f.c(0.625)), small, large), x);
 }
 
 function sigmoid(f: Formula, x: Expression): Expression {
   // With e = exp(-|x|) nothing overflows, and neither tail loses digits.
-  const e = exp(f, f.neg(f.abs(x)));
-  const positive = f.le(f.c(0), x);
-  const result = f.div(f.select(positive, f.c(1), e), f.add(f.c(1), e));
-  return f.select(f.eq(x, x), result, x);
+  const e = expWithoutSubnormals(f, f.neg(f.abs(x)));
+  return f.div(f.select(f.le(f.c(0), x), f.c(1), e), f.add(f.c(1), e));
 }
 
 /** erf(x)/x for |x| < 1 in x^2 (Taylor with the last coefficients fitted, error below 1 ulp). */
@@ -166,15 +176,12 @@ function erf(f: Formula, x: Expression): Expression {
   const size = f.abs(x);
   const small = f.mul(x, f.polynomial(f.mul(x, x), erfSmall));
   // Beyond 4 erf is 1 in float32; the limit keeps 1/x and exp tame.
-  const bounded = f.build.binary("max", f.build.binary("min", size, f.c(4)), f.c(1));
+  const bounded = f.atLeast(f.atMost(size, 4), 1);
   const inverse = f.div(f.c(1), bounded);
   const q = f.mul(inverse, inverse);
   const p = f.select(f.lt(bounded, f.c(2)), f.polynomial(q, erfcMiddle), f.polynomial(q, erfcLarge));
-  const tail = f.mul(f.mul(exp(f, f.neg(f.mul(bounded, bounded))), inverse), p);
-  const large = f.sub(f.c(1), tail);
-  const signed = f.select(f.lt(x, f.c(0)), f.neg(large), large);
-  const result = f.select(f.lt(size, f.c(1)), small, signed);
-  return f.select(f.eq(x, x), result, x);
+  const tail = f.mul(f.mul(expWithoutSubnormals(f, f.neg(f.mul(bounded, bounded))), inverse), p);
+  return f.select(f.lt(size, f.c(1)), small, f.withSignOf(f.sub(f.c(1), tail), x));
 }
 
 // pi/2 in four parts for the reduction of large arguments.
@@ -213,7 +220,7 @@ function pow(f: Formula, x: Expression, y: Expression): Expression {
   const remainder = f.sub(f.sub(f.sub(numerator, product.high), product.low), f.mul(s, denominatorLow));
   const sLow = f.div(remainder, denominator);
   const z = f.mul(s, s);
-  const tail = f.mul(f.mul(s, z), f.polynomial(z, [0.2427, 0.28566, 0.4, 0.66666669]));
+  const tail = f.mul(f.mul(s, z), f.polynomial(z, [2 / 11, 2 / 9, 2 / 7, 2 / 5, 2 / 3]));
   // log2 m = (2 s + tail) log2 e, as high + low.
   const two = f.add(s, s);
   const main = splitProduct(f, two, f.c(Math.fround(Math.LOG2E)));
@@ -226,7 +233,7 @@ function pow(f: Formula, x: Expression, y: Expression): Expression {
   const scaledHigh = splitProduct(f, y, high);
   const rest = f.fma(y, carried, scaledHigh.low);
   const total = f.add(scaledHigh.high, rest);
-  const limited = f.build.binary("min", f.build.binary("max", total, f.c(-160)), f.c(160));
+  const limited = f.atMost(f.atLeast(total, -160), 160);
   const n = f.build.unary("nearest", limited);
   const within = f.lt(f.abs(total), f.c(150));
   const fraction = f.select(within, f.add(f.sub(scaledHigh.high, n), rest), f.c(0));
@@ -294,7 +301,7 @@ const polynomials: { readonly [F in Transcendental]: (f: Formula, x: Expression)
   tanh,
   sigmoid,
   erf,
-  sin: (f, x) => sinusoid(f, x, 0),
+  sin: (f, x) => keepingZero(f, x, sinusoid(f, x, 0)),
   cos: (f, x) => sinusoid(f, x, 1),
 };
 

@@ -46,6 +46,8 @@ const scalarBinary: { readonly [F in BinaryPrimitive]: ByKind<PlainOpcode> } = {
   div: { f32: "f32.div", f64: "f64.div", i32: "i32.div_s" },
   min: { f32: "f32.min", f64: "f64.min" },
   max: { f32: "f32.max", f64: "f64.max" },
+  atLeast: { f32: "f32.max", f64: "f64.max" },
+  atMost: { f32: "f32.min", f64: "f64.min" },
   and: { i32: "i32.and", bool: "i32.and" },
   or: { i32: "i32.or", bool: "i32.or" },
   xor: { i32: "i32.xor", bool: "i32.xor" },
@@ -63,6 +65,8 @@ const vectorBinary: { readonly [F in BinaryPrimitive]: ByKind<PlainOpcode> } = {
   div: { f32: "f32x4.div" },
   min: { f32: "f32x4.min", i32: "i32x4.min_s" },
   max: { f32: "f32x4.max", i32: "i32x4.max_s" },
+  atLeast: { f32: "f32x4.pmax" },
+  atMost: { f32: "f32x4.pmin" },
   and: { i32: "v128.and", bool: "v128.and" },
   or: { i32: "v128.or", bool: "v128.or" },
   xor: { i32: "v128.xor", bool: "v128.xor" },
@@ -320,11 +324,22 @@ export class ExpressionEmitter {
       code.op("f32x4.relaxed_madd");
       return;
     }
-    this.emit(a);
-    this.emit(b);
-    code.op(a.lanes > 1 ? "f32x4.mul" : a.kind === "f64" ? "f64.mul" : "f32.mul");
+    if (a.lanes > 1 || a.kind === "f64") {
+      this.emit(a);
+      this.emit(b);
+      code.op(a.lanes > 1 ? "f32x4.mul" : "f64.mul");
+      this.emit(c);
+      code.op(a.lanes > 1 ? "f32x4.add" : "f64.add");
+      return;
+    }
+    // In float64 the product is exact, so that a single number comes out as it does in a vector.
+    for (const factor of [a, b]) {
+      this.emit(factor);
+      code.op("f64.promote_f32");
+    }
+    code.op("f64.mul");
     this.emit(c);
-    code.op(a.lanes > 1 ? "f32x4.add" : a.kind === "f64" ? "f64.add" : "f32.add");
+    code.op("f64.promote_f32").op("f64.add").op("f32.demote_f64");
   }
 
   private convert(x: Expression, to: Kind): void {
