@@ -15,7 +15,9 @@ const source = join(root, "packages", "gradus", "src") + sep;
 const built = join(root, "packages", "gradus", "dist") + sep;
 
 /** Suites whose tests name no platform. */
-const anywhere = ["ops", "tensor", "nn", "optim", "data", "memory"].map((area) => `packages/gradus/test/${area}/**/*.test.ts`);
+const anywhere = ["ops", "tensor", "nn", "optim", "data", "memory"].map(
+  (area) => `packages/gradus/test/${area}/**/*.test.ts`,
+);
 
 /** Tests reach internals by the path of their source; here that means the built file, so that each module is there once. */
 function sourceMeansBuilt(): Plugin {
@@ -27,13 +29,18 @@ function sourceMeansBuilt(): Plugin {
       const resolved = await this.resolve(specifier, importer, { ...options, skipSelf: true });
       if (!resolved?.id.startsWith(source)) return null;
       const file = built + resolved.id.slice(source.length).replace(/\.ts$/, ".js");
-      if (!existsSync(file)) throw new Error(`${file} is not there. The browser tests take the built package: npm run build.`);
+      if (!existsSync(file))
+        throw new Error(`${file} is not there. The browser tests take the built package: npm run build.`);
       return file;
     },
   };
 }
 
-function browserProject(name: string, chromium: string, headers: Readonly<Record<string, string>>): TestProjectInlineConfiguration {
+function browserProject(
+  name: string,
+  chromium: string,
+  headers: Readonly<Record<string, string>>,
+): TestProjectInlineConfiguration {
   return {
     plugins: [sourceMeansBuilt()],
     server: { headers: { ...headers } },
@@ -58,7 +65,9 @@ function browserProject(name: string, chromium: string, headers: Readonly<Record
 
 const chromium = findChromium();
 if (chromium === null) {
-  console.warn("The browser tests are skipped: no Chromium was found. Install one, or set CHROMIUM to the path of its executable.");
+  console.warn(
+    "The browser tests are skipped: no Chromium was found. Install one, or set CHROMIUM to the path of its executable.",
+  );
 }
 
 export default defineConfig({
@@ -67,7 +76,11 @@ export default defineConfig({
       {
         resolve: { conditions: ["source"] },
         ssr: { resolve: { conditions: ["source"] } },
-        test: { name: "node", include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "node",
+          include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"],
+          testTimeout: 30_000,
+        },
       },
       ...(chromium === null
         ? []

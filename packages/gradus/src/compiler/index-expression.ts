@@ -32,24 +32,41 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 
 /** constant + sum of coefficient x atom; terms are sorted by key and have no zero coefficient. */
 export class Index {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly key: string;
+  private bounds: readonly [minimum: number, maximum: number] | null = null;
+  private text: string | null = null;
 
   private constructor(
     readonly terms: readonly Term[],
     readonly constant: number,
-  ) {
-    let minimum = constant;
-    let maximum = constant;
-    for (const { atom, coefficient } of terms) {
+  ) {}
+
+  /** Equal for equal expressions. */
+  get key(): string {
+    this.text ??= `${this.terms.map(({ atom, coefficient }) => `${coefficient}${atom.key}`).join("+")}+${this.constant}`;
+    return this.text;
+  }
+
+  /** No value is below it. */
+  get minimum(): number {
+    this.bounds ??= this.findBounds();
+    return this.bounds[0];
+  }
+
+  /** No value is above it. */
+  get maximum(): number {
+    this.bounds ??= this.findBounds();
+    return this.bounds[1];
+  }
+
+  private findBounds(): [number, number] {
+    let minimum = this.constant;
+    let maximum = this.constant;
+    for (const { atom, coefficient } of this.terms) {
       const [low, high] = boundsOf(atom);
       minimum += Math.min(coefficient * low, coefficient * high);
       maximum += Math.max(coefficient * low, coefficient * high);
     }
-    this.minimum = minimum;
-    this.maximum = maximum;
-    this.key = `${terms.map(({ atom, coefficient }) => `${coefficient}${atom.key}`).join("+")}+${constant}`;
+    return [minimum, maximum];
   }
 
   static constant(value: number): Index {
@@ -72,6 +89,8 @@ export class Index {
 
   add(other: Index | number): Index {
     if (typeof other === "number") return other === 0 ? this : new Index(this.terms, this.constant + other);
+    if (other.terms.length === 0) return this.add(other.constant);
+    if (this.terms.length === 0) return other.add(this.constant);
     return Index.sum([...this.terms, ...other.terms], this.constant + other.constant);
   }
 

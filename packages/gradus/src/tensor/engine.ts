@@ -65,6 +65,8 @@ export class Engine {
   private readonly consumed = new WeakSet<Node>();
   private last: { program: Program; position: Map<Node, number> } | null = null;
   private queue: Promise<void> = Promise.resolve();
+  /** What queued runs have not computed yet, though memory is set aside for it. */
+  private readonly underway = new Set<Node>();
   private readonly counters = { programsCompiled: 0, flushes: 0, kernelsRun: 0 };
   private readonly compiled = new Map<string, { readonly count: number; readonly key: string }>();
   private device: Backend | null = null;
@@ -120,15 +122,13 @@ export class Engine {
       this.runAll(runs);
       return this.backend.wantsCollection ? this.backend.collect() : Promise.resolve();
     }
+    const nodes = runs.flatMap((run) => run.nodes);
+    for (const node of nodes) this.underway.add(node);
     const done = this.queue.then(async () => {
-      for (const [i, { executable, inputs, scalars, outputs }] of runs.entries()) {
-        try {
-          await this.backend.run(executable, inputs, scalars, outputs);
-        } catch (error) {
-          takeBack(runs.slice(i));
-          throw error;
-        }
-        this.settle(runs[i]);
+      try {
+        await this.runInTurn(runs);
+      } finally {
+        for (const node of nodes) this.underway.delete(node);
       }
       if (this.backend.wantsCollection) await this.backend.collect();
     });
@@ -137,13 +137,21 @@ export class Engine {
     return done;
   }
 
+  /** Whether a value can be read without waiting where this thread must not wait: it is at hand, or may be waited for. */
+  canReadAtOnce(node: Node): boolean {
+    return this.device?.canBlock === true || (node.value !== null && !this.underway.has(node));
+  }
+
   flushSync(targets: readonly Node[]): void {
-    if (!this.backend.canBlock) {
+    if (this.device?.canBlock === true) this.runAll(this.prepare(targets));
+    else if (!targets.every((node) => this.canReadAtOnce(node))) {
+      // Without a device, that is the error.
+      const { name } = this.backend;
       throw new ReadError(
-        "This thread must not block, so a value cannot be read at once. Use the asynchronous form, such as `await tensor.data()`.",
+        `This value is not computed yet, and this thread must not wait for the ${name} device. ` +
+          "Use the asynchronous form, such as `await tensor.data()`, or await `optimizer.step()` or `gd.flush(tensor)` before.",
       );
     }
-    this.runAll(this.prepare(targets));
   }
 
   /** The elements of a realized node, as a copy. */
@@ -154,6 +162,18 @@ export class Engine {
       throw new ReadError("This value could not be computed: an earlier run failed. Read it again to see why.");
     if (length === 0) return createTypedArray(node.dtype, 0);
     return this.backend.readSync(node.value as DeviceBuffer, node.dtype, length);
+  }
+
+  private async runInTurn(runs: readonly Run[]): Promise<void> {
+    for (const [i, { executable, inputs, scalars, outputs }] of runs.entries()) {
+      try {
+        await this.backend.run(executable, inputs, scalars, outputs);
+      } catch (error) {
+        takeBack(runs.slice(i));
+        throw error;
+      }
+      this.settle(runs[i]);
+    }
   }
 
   private runAll(runs: readonly Run[]): void {

@@ -5,6 +5,7 @@ import {
   broadcastShapes,
   build,
   DTypeError,
+  formatShape,
   normalizeAxis,
   ShapeError,
   sameShape,
@@ -12,6 +13,8 @@ import {
   stridesOf,
 } from "../graph/index.ts";
 import { operandNode, where } from "./arithmetic.ts";
+import { engine } from "./engine.ts";
+import { ReadError } from "./errors.ts";
 import { isTensor, nodeOf, type Operand, Tensor } from "./tensor.ts";
 import { flip, narrow, reshape, sliceAlong } from "./views.ts";
 
@@ -162,6 +165,13 @@ function positions(mask: Tensor, truth: ArrayLike<number>): Tensor[] {
 }
 
 function positionsSync(mask: Tensor): Tensor[] {
+  if (engine.hasBackend && !engine.canReadAtOnce(nodeOf(mask))) {
+    throw new ReadError(
+      `index: how much a bool index of shape ${formatShape(mask.shape)} selects is not known before it is computed, and ` +
+        "this thread must not wait for it. Await it first, as in `await mask.data()`, or use `await x.maskedSelect(mask)`, " +
+        "`x.maskedFill(mask, value)` or `gd.where`.",
+    );
+  }
   return positions(mask, mask.dataSync());
 }
 

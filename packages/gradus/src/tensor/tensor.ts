@@ -236,7 +236,10 @@ export class Tensor {
     return engine.read(node);
   }
 
-  /** The elements at once, where the thread may block. */
+  /**
+   * The elements at once: anywhere if they are computed already, else where the thread may block.
+   * @throws ReadError where they would have to be waited for on a thread that must not block, a browser's main thread
+   */
   dataSync(): TypedArray {
     const node = this.node;
     engine.flushSync([node]);
@@ -278,7 +281,7 @@ export class Tensor {
 
   /** The printed form where the value is at hand or can be read at once; else shape and dtype. */
   toString(): string {
-    if (engine.hasBackend && engine.backend.canBlock) return this.formatData(this.dataSync());
+    if (engine.canReadAtOnce(this.node)) return this.formatData(this.dataSync());
     return `${this.formatName}(shape=${formatShape(this.shape)}, dtype=${this.dtype})`;
   }
 

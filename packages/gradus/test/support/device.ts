@@ -2,6 +2,7 @@
 // "reference", `GRADUS_TEST_THREADS` a number; in a browser the same names come from Vite with the prefix VITE_.
 
 import { type InitOptions, init } from "gradus";
+import { engine } from "../../src/tensor/engine.ts";
 
 function setting(name: string): string | undefined {
   if (typeof process !== "undefined" && process.env?.[name] !== undefined) return process.env[name];
@@ -24,4 +25,9 @@ export function useDevice(): Promise<void> {
 export function numberSetting(name: string, missing: number): number {
   const text = setting(name);
   return text === undefined || text === "" ? missing : Number(text);
+}
+
+/** Whether values that are not computed yet can be read at once; not so on a browser's main thread with threads. */
+export function canBlock(): boolean {
+  return engine.backend.canBlock;
 }

@@ -2,6 +2,7 @@
 
 import * as gd from "gradus";
 import { compositions } from "./compositions.ts";
+import { canBlock } from "./device.ts";
 
 type StoredNumber = number | "nan" | "inf" | "-inf";
 
@@ -56,6 +57,8 @@ type Callable = (...args: unknown[]) => unknown;
 /** What a case's call gives, as a list of tensors. */
 export async function call({ op, args }: GoldenCase, inputs: readonly gd.Tensor[]): Promise<gd.Tensor[]> {
   const [kind, name] = op.split(".");
+  // A bool index is read at once, so it has to be computed before where the thread must not block.
+  if (!canBlock()) await Promise.all(inputs.map((input) => input.dtype === "bool" && input.data()));
   const given = args.map((value) => argument(value, inputs));
   let result: unknown;
   if (kind === "x") {

@@ -4,7 +4,7 @@
 import * as gd from "gradus";
 import { beforeAll, expect, test } from "vitest";
 import golden from "../golden/printing.json";
-import { useDevice } from "../support/device.ts";
+import { canBlock, useDevice } from "../support/device.ts";
 import { type StoredTensor, tensorOf } from "../support/golden.ts";
 
 interface PrintedCase {
@@ -22,7 +22,14 @@ for (const { name, requiresGrad, tensor, text } of golden as unknown as readonly
   });
 }
 
-test("a parameter prints its name, and a tensor can be printed at once where the thread may block", () => {
-  expect(new gd.Parameter(gd.tensor([1.5, 2])).toString()).toBe("Parameter([1.5000, 2.0000], requiresGrad=true)");
+test("a parameter prints its name, and a tensor can be printed at once where its value is at hand", async () => {
+  const parameter = new gd.Parameter(gd.tensor([1.5, 2]));
+  await gd.flush();
+  expect(parameter.toString()).toBe("Parameter([1.5000, 2.0000], requiresGrad=true)");
   expect(`${gd.tensor([[1, 2]])}`).toBe("tensor([[1., 2.]])");
+});
+
+test("a tensor that has to be computed is printed at once where the thread may block, elsewhere as what it is", () => {
+  const sum = gd.tensor([[1, 2]]).add(1);
+  expect(`${sum}`).toBe(canBlock() ? "tensor([[2., 3.]])" : "tensor(shape=[1, 2], dtype=float32)");
 });

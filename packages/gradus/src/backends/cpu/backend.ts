@@ -19,6 +19,12 @@ export interface CpuOptions {
   readonly threads?: number;
 }
 
+/**
+ * Memory that a program may touch without being parallel and still be run by a thread that must not block. Sorting that
+ * much takes a millisecond or two.
+ */
+const briefBytes = 64 * 1024;
+
 /** Vector loads may read a few elements past a buffer (what they read is not used), so memory goes on that far. */
 const readAhead = 64;
 
@@ -34,6 +40,7 @@ class CpuExecutable implements Executable {
     readonly program: Program,
     readonly loaded: LoadedProgram,
     readonly codeBytes: number,
+    /** Whether all threads run it, or the caller's alone. */
     readonly parallel: boolean,
   ) {}
 
@@ -66,6 +73,14 @@ class Region {
     }
     return this.address;
   }
+}
+
+/** Bytes of all that a program reads and writes. */
+function memoryOf({ inputs, outputs, plan }: Program): number {
+  return [...inputs, ...outputs].reduce(
+    (bytes, { elements, dtype }) => bytes + elements * dtypes[dtype].bytes,
+    plan.arenaBytes,
+  );
 }
 
 export class CpuBackend implements Backend {
@@ -153,7 +168,8 @@ export class CpuBackend implements Backend {
     const parallel = program.kernels.some(({ phases }) =>
       phases.some(({ body }) => body.some((statement) => statement.op === "for" && statement.parallel)),
     );
-    return new CpuExecutable(program, this.pool.load(module), module.byteLength, parallel);
+    const onWorkers = parallel || (!this.pool.canBlock && memoryOf(program) > briefBytes);
+    return new CpuExecutable(program, this.pool.load(module), module.byteLength, onWorkers);
   }
 
   runSync(

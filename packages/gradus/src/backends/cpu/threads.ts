@@ -16,7 +16,7 @@ export interface LoadedProgram {
 export interface ThreadPoolOptions {
   /**
    * Whether the caller may be blocked while a program runs, and then takes a share itself. Default: wherever the
-   * platform allows it, that is everywhere but on a browser's main thread.
+   * platform allows it, that is everywhere but on a browser's main thread; and with one thread, which is the caller's.
    */
   readonly canBlock?: boolean;
   /** How long the workers may take to start, in milliseconds. Default: 20 seconds. */
@@ -100,7 +100,7 @@ export class ThreadPool {
           "Make it with reservedBytes: controlLayout.size.",
       );
     }
-    const pool = new ThreadPool(heap, threads, options.canBlock ?? threadCanBlock());
+    const pool = new ThreadPool(heap, threads, options.canBlock ?? (threads === 1 || threadCanBlock()));
     await pool.#start(options.startTimeout ?? 20_000);
     return pool;
   }
