@@ -19,6 +19,8 @@ const anywhere = ["ops", "tensor", "nn", "optim", "data", "memory"].map(
   (area) => `packages/gradus/test/${area}/**/*.test.ts`,
 );
 
+const insideBrowsers = "packages/gradus/test/browser/inside/*.test.ts";
+
 /** Tests reach internals by the path of their source; here that means the built file, so that each module is there once. */
 function sourceMeansBuilt(): Plugin {
   return {
@@ -39,16 +41,19 @@ function sourceMeansBuilt(): Plugin {
 function browserProject(
   name: string,
   chromium: string,
-  headers: Readonly<Record<string, string>>,
+  { isolated, order }: { readonly isolated: boolean; readonly order: number },
 ): TestProjectInlineConfiguration {
   return {
     plugins: [sourceMeansBuilt()],
-    server: { headers: { ...headers } },
+    server: { headers: isolated ? { ...isolationHeaders } : {} },
     optimizeDeps: { include: ["fast-check"] },
     test: {
       name,
-      include: anywhere,
+      include: [...anywhere, insideBrowsers],
+      env: { GRADUS_TEST_ISOLATED: isolated ? "yes" : "no" },
       testTimeout: 60_000,
+      // After `node`, and one after the other: the machine may be small.
+      sequence: { groupOrder: order },
       // One page for all files: starting the device anew for each would take longer than the tests.
       isolate: false,
       fileParallelism: false,
@@ -72,6 +77,8 @@ if (chromium === null) {
 
 export default defineConfig({
   test: {
+    // What passing tests write, such as warnings that they provoke, is left out; `--silent=false` shows it.
+    silent: "passed-only",
     projects: [
       {
         resolve: { conditions: ["source"] },
@@ -79,12 +86,16 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"],
+          exclude: [insideBrowsers],
           testTimeout: 30_000,
         },
       },
       ...(chromium === null
         ? []
-        : [browserProject("browser", chromium, isolationHeaders), browserProject("browser-single", chromium, {})]),
+        : [
+            browserProject("browser", chromium, { isolated: true, order: 1 }),
+            browserProject("browser-single", chromium, { isolated: false, order: 2 }),
+          ]),
     ],
   },
 });

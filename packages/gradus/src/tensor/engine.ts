@@ -137,21 +137,21 @@ export class Engine {
     return done;
   }
 
-  /** Whether a value can be read without waiting where this thread must not wait: it is at hand, or may be waited for. */
+  /** Whether a value can be read now: it is at hand, or this thread may wait for it. */
   canReadAtOnce(node: Node): boolean {
     return this.device?.canBlock === true || (node.value !== null && !this.underway.has(node));
   }
 
   flushSync(targets: readonly Node[]): void {
-    if (this.device?.canBlock === true) this.runAll(this.prepare(targets));
-    else if (!targets.every((node) => this.canReadAtOnce(node))) {
-      // Without a device, that is the error.
-      const { name } = this.backend;
+    // Where the thread must not wait, what is at hand can still be read.
+    if (this.device?.canBlock !== true && targets.every((node) => this.canReadAtOnce(node))) return;
+    if (!this.backend.canBlock) {
       throw new ReadError(
-        `This value is not computed yet, and this thread must not wait for the ${name} device. ` +
+        "This value is not computed yet, and this thread must not wait for it. " +
           "Use the asynchronous form, such as `await tensor.data()`, or await `optimizer.step()` or `gd.flush(tensor)` before.",
       );
     }
+    this.runAll(this.prepare(targets));
   }
 
   /** The elements of a realized node, as a copy. */

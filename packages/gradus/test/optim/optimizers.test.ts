@@ -107,6 +107,13 @@ describe("a training loop", () => {
     expect(await train(again, resumed, 3, 50)).toEqual(went);
   });
 
+  test("loads a step count that is a tensor, as PyTorch saves it", () => {
+    const optimizer = new optim.Adam([new nn.Parameter(gd.ones([2]))]);
+    const entry = { step: gd.tensor(3), exp_avg: gd.tensor([0.5, -1]), exp_avg_sq: gd.tensor([0.25, 2]) };
+    optimizer.loadStateDict({ state: { 0: entry }, param_groups: [{ lr: 0.1, params: [0] }] });
+    expect(optimizer.stateDict().state[0].step).toBe(3);
+  });
+
   test("lowers a loss", async () => {
     gd.manualSeed(4);
     const model = layers();

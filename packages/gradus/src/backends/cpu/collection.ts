@@ -1,8 +1,8 @@
 // Finds buffers that nothing refers to any more. The heap lies outside of what the garbage collector weighs, and it
 // finalizes only in major collections and only when the event loop turns. So past a threshold a collection is forced
 // where the platform has a function for it (Node), and elsewhere provoked: ballast, blocks of ordinary memory that are
-// dropped when they have survived the minor collections, weighs on the collector until it frees something. Nobody writes
-// to ballast, so it takes up addresses and no memory.
+// dropped when they have survived the minor collections, weighs on the collector until it has been through the heap.
+// Nobody writes to ballast, so it takes up addresses and no memory.
 //
 // Tokens tied to every buffer do not do: as an unshared heap grows, V8 counts it in with the memory it lets grow before
 // the next major collection, and so the heap grows the more.
@@ -17,13 +17,30 @@ const growth = 1.5;
 const ballastBytes = 64 * 1024 * 1024;
 const ballastShare = 1 / 8;
 /** Blocks kept at a time. */
-const ballastBlocks = 3;
-/** Turns of the event loop, with a new block in each, after which a collector that does nothing is left alone. */
-const provocationTurns = 40;
+const keptBlocks = 3;
+/** How many are made, one a millisecond: a collection that has begun takes a while, and more would not hurry it. */
+const ballastBlocks = 40;
+/** A collection ends within this time, or there is none. */
+const patienceMilliseconds = 1000;
 
 interface Held {
   readonly address: number;
   readonly bytes: number;
+}
+
+/** Counts major collections, by an object that is dropped when it is too old for the minor ones to look at. */
+class Witness {
+  collections = 0;
+  private object = {};
+  private readonly registry = new FinalizationRegistry<null>(() => {
+    this.collections++;
+  });
+
+  /** Has the next major collection counted. */
+  watch(): void {
+    this.registry.register(this.object, null);
+    this.object = {};
+  }
 }
 
 export class CollectionPressure {
@@ -33,6 +50,7 @@ export class CollectionPressure {
   private collecting: Promise<void> | null = null;
   private readonly held = new WeakMap<object, Held>();
   private readonly collector: Collector | null = findCollector();
+  private readonly witness = new Witness();
   private readonly registry = new FinalizationRegistry<Held>((held) => this.forget(held));
 
   constructor(private readonly free: (address: number) => void) {}
@@ -80,18 +98,28 @@ export class CollectionPressure {
     this.threshold = Math.max(floorBytes, this.liveBytes * growth);
   }
 
-  /** Until half of what was added since the last collection is gone: minor collections find only some of it. */
+  /** Minor collections find some buffers too; but until half of what was added is gone, there has been no major one. */
   private async provoke(): Promise<void> {
     const goal = (this.liveBytes + this.liveAfterCollection) / 2;
     const bytes = Math.max(ballastBytes, this.liveBytes * ballastShare);
     const ballast: ArrayBuffer[] = [];
-    for (let turns = 0; turns < provocationTurns && this.liveBytes > goal; turns++) {
-      try {
-        ballast.push(new ArrayBuffer(bytes));
-      } catch {
-        return; // before it refuses memory, an engine collects
+    const { collections } = this.witness;
+    this.witness.watch();
+    const start = performance.now();
+    let blocks = 0;
+    for (;;) {
+      if (this.liveBytes <= goal || this.witness.collections > collections) return;
+      const passed = performance.now() - start;
+      if (passed > patienceMilliseconds) return;
+      if (blocks < Math.min(passed, ballastBlocks)) {
+        blocks++;
+        try {
+          ballast.push(new ArrayBuffer(bytes));
+        } catch {
+          return; // before it refuses memory, an engine collects
+        }
+        if (ballast.length > keptBlocks) ballast.shift();
       }
-      if (ballast.length > ballastBlocks) ballast.shift();
       await turn();
     }
   }

@@ -37,7 +37,7 @@ export function emitModule(program: Program, options: EmitOptions): Uint8Array<A
         { params: ["i32", "i32", "i32"], results: [] },
         `${kernel.name}.${j}`,
       );
-      new PhaseEmitter(phaseFunction, program, libraryFunctions, options).emit(phase);
+      new PhaseEmitter(module, phaseFunction, program, libraryFunctions, options).emit(phase);
       run.get(0).get(1).get(2).call(phaseFunction.index);
     });
   });
@@ -72,6 +72,11 @@ export function valueTypeOf(kind: Expression["kind"], lanes: number): ValueType 
   return kind === "bool" ? "i32" : kind;
 }
 
+type Loop = Extract<Statement, { op: "for" }>;
+
+/** Calls into which a thread's share of a loop is divided. */
+const callsPerLoop = 16;
+
 class PhaseEmitter {
   private readonly registers = new Map<Register, number>();
   private readonly variables = new Map<LoopVariable, number>();
@@ -79,10 +84,11 @@ class PhaseEmitter {
   private readonly expressions: ExpressionEmitter;
 
   constructor(
+    private readonly module: ModuleBuilder,
     private readonly code: FunctionBuilder,
     private readonly program: Program,
-    library: ReadonlyMap<string, number>,
-    options: EmitOptions,
+    private readonly library: ReadonlyMap<string, number>,
+    private readonly options: EmitOptions,
   ) {
     this.expressions = new ExpressionEmitter(code, {
       register: (register) => this.registerLocal(register),
@@ -95,16 +101,63 @@ class PhaseEmitter {
 
   emit(phase: LoopNest): void {
     this.loadBases(phase);
+    const assigns: Statement[] = [];
     for (const statement of phase.body) {
-      const everyThread = statement.op === "assign" || (statement.op === "for" && statement.parallel);
-      if (everyThread) {
-        this.statement(statement, true);
-        continue;
+      if (statement.op === "assign") {
+        assigns.push(statement);
+        this.statement(statement);
+      } else if (statement.op === "for" && statement.parallel) {
+        this.sharedLoop(phase, assigns, statement);
+      } else {
+        this.code.get(thread).op("i32.eqz").if();
+        this.statement(statement);
+        this.code.end();
       }
-      this.code.get(thread).op("i32.eqz").if();
-      this.statement(statement, false);
-      this.code.end();
     }
+  }
+
+  /**
+   * A loop shared among threads. Its body is a function over a range of iterations, called several times: so an engine
+   * that compiles twice can go over to the better code before the loop has ended.
+   */
+  private sharedLoop(phase: LoopNest, assigns: readonly Statement[], statement: Loop): void {
+    const { module, code, program, library, options } = this;
+    const range = module.defineFunction({ params: ["i32", "i32", "i32", "i32", "i32"], results: [] }, "range");
+    new PhaseEmitter(module, range, program, library, options).emitRange(phase, assigns, statement);
+    const counter = code.local("i32");
+    const end = code.local("i32");
+    const chunk = code.local("i32");
+    const stop = code.local("i32");
+    const { step } = statement;
+    this.bound(statement.from);
+    code.set(counter);
+    this.bound(statement.to);
+    code.set(end);
+    this.takeShare(counter, end, step);
+    // Whole steps, at least one.
+    code
+      .get(end)
+      .get(counter)
+      .op("i32.sub")
+      .i32(callsPerLoop * step)
+      .op("i32.div_s")
+      .i32(1)
+      .op("i32.add");
+    code.i32(step).op("i32.mul").set(chunk);
+    code.block().get(counter).get(end).op("i32.ge_s").brIf(0).loop();
+    code.get(counter).get(chunk).op("i32.add").tee(stop).get(end).get(stop).get(end).op("i32.lt_s").op("select");
+    code.set(stop);
+    code.get(thread).get(threads).get(parameters).get(counter).get(stop).call(range.index);
+    code.get(stop).tee(counter).get(end).op("i32.lt_s").brIf(0).end().end();
+  }
+
+  /** Iterations from the fourth parameter to the fifth. */
+  private emitRange(phase: LoopNest, assigns: readonly Statement[], statement: Loop): void {
+    this.loadBases(phase);
+    for (const assign of assigns) this.statement(assign);
+    const [counter, end] = [3, 4];
+    this.variables.set(statement.variable, counter);
+    this.iterate(counter, end, statement);
   }
 
   private registerLocal(register: Register): number {
@@ -154,7 +207,7 @@ class PhaseEmitter {
     }
   }
 
-  private statement(statement: Statement, shared: boolean): void {
+  private statement(statement: Statement): void {
     switch (statement.op) {
       case "assign":
         this.expressions.emit(statement.value);
@@ -166,24 +219,24 @@ class PhaseEmitter {
       case "if":
         this.expressions.emit(statement.condition);
         this.code.if();
-        for (const inner of statement.whenTrue) this.statement(inner, false);
+        for (const inner of statement.whenTrue) this.statement(inner);
         if (statement.whenFalse.length > 0) {
           this.code.else();
-          for (const inner of statement.whenFalse) this.statement(inner, false);
+          for (const inner of statement.whenFalse) this.statement(inner);
         }
         this.code.end();
         return;
       case "for":
-        this.loop(statement, shared && statement.parallel);
+        this.loop(statement);
         return;
       case "store":
         throw new Error("internal: a store that was not scheduled reached the emitter");
     }
   }
 
-  private loop(statement: Extract<Statement, { op: "for" }>, shared: boolean): void {
+  private loop(statement: Loop): void {
     const { code } = this;
-    const { variable, from, to, step, body } = statement;
+    const { variable, from, to } = statement;
     const counter = code.local("i32");
     const end = code.local("i32");
     this.variables.set(variable, counter);
@@ -191,16 +244,20 @@ class PhaseEmitter {
     code.set(counter);
     this.bound(to);
     code.set(end);
-    if (shared) this.takeShare(counter, end, step);
+    this.iterate(counter, end, statement);
+  }
+
+  private iterate(counter: number, end: number, { step, body }: Loop): void {
+    const { code } = this;
     code.block();
     code.get(counter).get(end).op("i32.ge_s").brIf(0);
     code.loop();
-    for (const inner of body) this.statement(inner, false);
+    for (const inner of body) this.statement(inner);
     code.get(counter).i32(step).op("i32.add").tee(counter).get(end).op("i32.lt_s").brIf(0);
     code.end().end();
   }
 
-  private bound(index: Extract<Statement, { op: "for" }>["from"]): void {
+  private bound(index: Loop["from"]): void {
     const [term] = index.terms;
     if (term === undefined) this.code.i32(index.constant);
     else if (term.atom.kind === "value") this.expressions.emit(term.atom.value);
