@@ -47,6 +47,8 @@ export interface Backend {
   /** A copy of the buffer's elements, once every run that was started has ended. */
   readSync(buffer: DeviceBuffer, dtype: DType, length: number): TypedArray;
   compile(graph: ProgramGraph): Executable;
+  /** Forgets a program that will not run again. */
+  release(program: Executable): void;
   /** Runs a program. Outputs do not overlap inputs. */
   runSync(
     program: Executable,

@@ -26,7 +26,6 @@ interface Program {
   /** Positions, in topological order, of values that were read after a flush had computed but not kept them. */
   readonly learned: Set<number>;
   readonly variants: Map<string, Executable>;
-  readonly operations: number;
 }
 
 interface Run {
@@ -55,6 +54,8 @@ interface Plan {
 
 /** Programs of one structure beyond which a loop is told that it keeps making new ones. */
 const recompilationsToTell = 8;
+/** Programs kept at one time; beyond, those used longest ago are forgotten. */
+const programsKept = 256;
 /** Shorter programs compile in no time, and are often tried out. */
 const longEnoughToTell = 16;
 
@@ -296,10 +297,15 @@ export class Engine {
   }
 
   private programFor(plan: Plan): Program {
-    let program = this.programs.get(plan.key);
-    if (program === undefined) {
-      program = { learned: new Set(), variants: new Map(), operations: plan.order.length };
-      this.programs.set(plan.key, program);
+    const known = this.programs.get(plan.key);
+    const program = known ?? { learned: new Set(), variants: new Map() };
+    // The map keeps the order of use: the program used longest ago is first.
+    this.programs.delete(plan.key);
+    this.programs.set(plan.key, program);
+    if (this.programs.size > programsKept) {
+      const [[oldest, { variants }]] = this.programs;
+      for (const executable of variants.values()) this.backend.release(executable);
+      this.programs.delete(oldest);
     }
     return program;
   }

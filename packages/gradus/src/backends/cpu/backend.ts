@@ -172,6 +172,10 @@ export class CpuBackend implements Backend {
     return new CpuExecutable(program, this.pool.load(module), module.byteLength, onWorkers);
   }
 
+  release(program: Executable): void {
+    this.pool.unload((program as CpuExecutable).loaded);
+  }
+
   runSync(
     program: Executable,
     inputs: readonly DeviceBuffer[],

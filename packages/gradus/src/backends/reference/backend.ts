@@ -67,6 +67,8 @@ export class ReferenceBackend implements Backend {
     return new ReferenceProgram(graph);
   }
 
+  release(): void {}
+
   runSync(
     program: Executable,
     inputs: readonly DeviceBuffer[],
