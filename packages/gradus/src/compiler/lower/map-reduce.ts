@@ -168,22 +168,22 @@ class MapReduce {
     const parallel = cost >= this.target.parallelThreshold;
     const { lanes } = this.target;
     const along = this.vectorLoop(lanes);
-    const last = outer[outer.length - 1];
     let body: Statement[];
     let loops = outer;
-    if (along !== null && along === last) {
-      loops = outer.slice(0, -1);
-      const whole = Math.floor(last.extent / lanes) * lanes;
+    if (along !== null && outer.includes(along)) {
+      // Results do not depend on each other, so any of their loops can be the innermost.
+      loops = outer.filter((variable) => variable !== along);
+      const whole = Math.floor(along.extent / lanes) * lanes;
       const isOutermost = loops.length === 0;
       body = [
-        loop(last, this.results({ along: last, lanes }), {
+        loop(along, this.results({ along, lanes }), {
           to: Index.constant(whole),
           step: lanes,
           parallel: parallel && isOutermost,
           cost,
         }),
       ];
-      if (whole < last.extent) body.push(loop(last, this.results(null), { from: Index.constant(whole) }));
+      if (whole < along.extent) body.push(loop(along, this.results(null), { from: Index.constant(whole) }));
     } else {
       body = this.results(along === null ? null : { along, lanes });
     }
@@ -191,13 +191,13 @@ class MapReduce {
     return body;
   }
 
-  /** The loop along which most loads are contiguous, if it is long enough for vectors. */
+  /** The loop for vectors: the one along which most accesses are contiguous, of those that are long enough. */
   private vectorLoop(lanes: number): LoopVariable | null {
     const { outer, inner, values, indices } = this.domain;
     if (lanes === 1 || [...expressionsIn(values)].some(({ kind }) => kind === "f64")) return null;
     const accesses = [...indicesOf(values), ...indices];
     const score = (variable: LoopVariable | undefined): number => {
-      if (variable === undefined || variable.extent < lanes) return -1;
+      if (variable === undefined || variable.extent < lanes) return Number.NEGATIVE_INFINITY;
       let points = 0;
       for (const index of accesses) {
         const step = index.coefficientOf(variable);
@@ -206,12 +206,20 @@ class MapReduce {
       }
       return points;
     };
-    const byResult = outer[outer.length - 1];
+    const last = outer[outer.length - 1];
+    // The innermost loop over results, unless it is a short one that a split has left.
+    const byResult =
+      last === undefined || last.extent >= lanes
+        ? last
+        : outer.reduce((best, other) => (score(other) >= score(best) ? other : best), last);
     const byElement = inner[inner.length - 1];
     const hasArgmax = this.accumulators.some(({ position }) => position !== null);
-    const [outerScore, innerScore] = [score(byResult), hasArgmax ? -1 : score(byElement)];
+    const [outerScore, innerScore] = [score(byResult), hasArgmax ? Number.NEGATIVE_INFINITY : score(byElement)];
     if (innerScore > 0 && innerScore > outerScore) return byElement;
-    return outerScore > 0 || (outerScore > -1 && inner.length === 0) ? (byResult ?? null) : null;
+    const storesVectors = byResult !== undefined && indices.some((index) => index.coefficientOf(byResult) === 1);
+    const longEnough = outerScore > Number.NEGATIVE_INFINITY;
+    const worthwhile = outerScore > 0 || (longEnough && (inner.length === 0 || storesVectors));
+    return worthwhile ? (byResult ?? null) : null;
   }
 
   /** Statements for one result, or for a vector of results, or for one result reduced by vectors. */

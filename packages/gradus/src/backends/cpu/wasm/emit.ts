@@ -33,11 +33,9 @@ export function emitModule(program: Program, options: EmitOptions): Uint8Array<A
     if (program.plan.barriers[i]) meet();
     kernel.phases.forEach((phase, j) => {
       if (j > 0) meet();
-      const phaseFunction = module.defineFunction(
-        { params: ["i32", "i32", "i32"], results: [] },
-        `${kernel.name}.${j}`,
-      );
-      new PhaseEmitter(module, phaseFunction, program, libraryFunctions, options).emit(phase);
+      const name = `${kernel.name}.${j}`;
+      const phaseFunction = module.defineFunction({ params: ["i32", "i32", "i32"], results: [] }, name);
+      new PhaseEmitter(module, phaseFunction, name, program, libraryFunctions, options).emit(phase);
       run.get(0).get(1).get(2).call(phaseFunction.index);
     });
   });
@@ -86,6 +84,7 @@ class PhaseEmitter {
   constructor(
     private readonly module: ModuleBuilder,
     private readonly code: FunctionBuilder,
+    private readonly name: string,
     private readonly program: Program,
     private readonly library: ReadonlyMap<string, number>,
     private readonly options: EmitOptions,
@@ -121,9 +120,9 @@ class PhaseEmitter {
    * that compiles twice can go over to the better code before the loop has ended.
    */
   private sharedLoop(phase: LoopNest, assigns: readonly Statement[], statement: Loop): void {
-    const { module, code, program, library, options } = this;
-    const range = module.defineFunction({ params: ["i32", "i32", "i32", "i32", "i32"], results: [] }, "range");
-    new PhaseEmitter(module, range, program, library, options).emitRange(phase, assigns, statement);
+    const { module, code, name, program, library, options } = this;
+    const range = module.defineFunction({ params: ["i32", "i32", "i32", "i32", "i32"], results: [] }, `${name}.range`);
+    new PhaseEmitter(module, range, name, program, library, options).emitRange(phase, assigns, statement);
     const counter = code.local("i32");
     const end = code.local("i32");
     const chunk = code.local("i32");
