@@ -3,7 +3,7 @@
 // computing. Errors are in units in the last place (ulp) of the true value. All ways that a kernel computes in are looked
 // at: vectors with fused multiply-add, vectors without it as some browsers have them, and single numbers.
 //
-// GRADUS_TEST_REPORT=1 prints what was measured.
+// GRADUS_TEST_REPORT=1 with --silent=false prints what was measured.
 
 import * as gd from "gradus";
 import { beforeAll, describe, expect, test, vi } from "vitest";
