@@ -30,7 +30,7 @@ describe("help", () => {
         .map((name) => `-${name}`)
         .concat("h"),
     );
-    for (const option of options.slice(0, -1)) expect(option.match(/default: /g)).toHaveLength(1);
+    for (const option of options.slice(0, -1)) expect(option.match(/default:/g)).toHaveLength(1);
   });
 
   test("is what comes without arguments", async () => {

@@ -1,5 +1,5 @@
 // `gradus train` as a process: what it prints, and that a run that was killed or interrupted goes on to the same weights.
-// Trains the perceptron for two short epochs of large batches on little data, served from a folder of IDX files.
+// Trains the perceptron on little data from a folder of IDX files, in batches so small that a signal finds it at work.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const COUNTS = { train: 640, t10k: 100 };
 function writeIdx(name: string, shape: readonly number[], elements: Uint8Array): void {
   const header = Buffer.alloc(4 + 4 * shape.length);
   header.writeUInt32BE(0x0800 + shape.length, 0);
-  shape.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i));
+  for (const [i, size] of shape.entries()) header.writeUInt32BE(size, 4 + 4 * i);
   writeFileSync(join(folder, name), Buffer.concat([header, elements]));
 }
 
@@ -57,7 +57,7 @@ function start(argv: readonly string[], watch?: (child: ChildProcess, out: strin
   });
 }
 
-const options = ["--model", "mlp", "--data", "mnist", "--data-dir", folder, "--batch-size", "8", "--threads", "1"];
+const options = ["--model", "mlp", "--data", "mnist", "--data-dir", folder, "--batch-size", "2", "--threads", "1"];
 const newRun = (name: string, ...more: string[]) => [...options, "--epochs", "3", "--run-dir", name, ...more];
 const resumed = (name: string, ...more: string[]) => ["--resume", name, "--data-dir", folder, ...more];
 const checkpointOf = (name: string): Buffer => readFileSync(join(folder, name, "checkpoint.safetensors"));
@@ -80,7 +80,7 @@ describe.skipIf(!existsSync(bin))("gradus train", () => {
   });
 
   test("goes on after kill -9 to the same bits, on another number of threads", async () => {
-    // Kills itself the hard way as soon as the first epoch is told of, in the middle of the second.
+    // Killed as soon as the first epoch is told of, in the middle of the second.
     const { code } = await start(newRun("killed", "--checkpoint-every", "7"), (child, out) => {
       if (out.includes("Epoch 1/3:")) child.kill("SIGKILL");
     });

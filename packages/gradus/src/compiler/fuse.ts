@@ -46,7 +46,19 @@ export function fuse(outputs: readonly Node[]): FusedGraph {
   const { stored, epilogues } = chooseStored(order, users, outputs);
   const assigner = new KernelAssigner(stored, epilogues);
   for (const node of order) assigner.place(node);
-  return { groups: groupIndependent(assigner.sorted()), stored };
+  const kernels = assigner.sorted();
+  dropUnread(kernels, stored, outputs);
+  return { groups: groupIndependent(kernels), stored };
+}
+
+/** What only its own kernel reads stays in registers. */
+function dropUnread(kernels: readonly Kernel[], stored: Set<Node>, outputs: readonly Node[]): void {
+  const needed = new Set([...outputs, ...kernels.flatMap((kernel) => [...kernel.reads])]);
+  for (const kernel of kernels) {
+    const kept = kernel.outputs.filter((node) => needed.has(node));
+    for (const node of kernel.outputs) if (!needed.has(node)) stored.delete(node);
+    kernel.outputs.splice(0, kernel.outputs.length, ...kept);
+  }
 }
 
 function usersOf(order: readonly Node[]): Map<Node, Set<Node>> {
@@ -200,8 +212,10 @@ class KernelAssigner {
   private findHome(node: Node, reads: readonly Read[]): Kernel | undefined {
     return this.kernels.findLast((kernel) => {
       if (kernel.kind !== "map" && kernel.kind !== "reduce" && kernel.kind !== "contract") return false;
-      if (!sameShape(kernel.shape, node.shape)) return false;
       const own = reads.filter((read) => this.kernelOf.get(read.node) === kernel);
+      // What is read element by element may be laid out in other dimensions.
+      const sameElements = own.length > 0 && sizeOf(kernel.shape) === sizeOf(node.shape);
+      if (!sameElements && !sameShape(kernel.shape, node.shape)) return false;
       const shares = own.length > 0 || (kernel.kind === "map" && reads.some((read) => kernel.reads.has(read.node)));
       if (!shares || own.some((read) => !read.pointwise)) return false;
       const others = new Set(reads.filter((read) => !own.includes(read)).map((read) => read.node));

@@ -19,7 +19,7 @@ import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensio
 import { indicesOf } from "./domain.ts";
 import type { Stores } from "./map-reduce.ts";
 import { type Storage, Values } from "./values.ts";
-import { storeVector, vectorize } from "./vectorize.ts";
+import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 
 export interface LoweredContraction {
   readonly phases: Statement[][];
@@ -359,7 +359,7 @@ class Contraction {
     const complete = columns.complete(build, column, this.vectors, v);
     if (complete === null) return stored;
     const partial = Array.from({ length: lanes }, (_, l): Statement => {
-      const here = (index: Index): Index => index.substitute(lane, Index.constant(l), (value) => value);
+      const here = (index: Index): Index => substituteIndex(build, index, lane, Index.constant(l));
       const stores = vectorsOf.map(
         ({ buffer, index, value }): Statement => ({
           op: "store",

@@ -4,7 +4,7 @@
 import type { Builder } from "../builder.ts";
 import { Index, LoopVariable } from "../index-expression.ts";
 import { type Expression, operandsOf } from "../ir.ts";
-import { substitute } from "./vectorize.ts";
+import { substitute, substituteIndex } from "./vectorize.ts";
 
 /** What a kernel computes, as expressions over loop variables. */
 export interface Domain {
@@ -53,7 +53,7 @@ function findSplit(indices: readonly Index[], variables: readonly LoopVariable[]
 
 function replace(build: Builder, domain: Domain, variable: LoopVariable, by: Index): void {
   domain.values = domain.values.map((value) => substitute(build, value, variable, by));
-  domain.indices = domain.indices.map((index) => index.substitute(variable, by, (value) => value));
+  domain.indices = domain.indices.map((index) => substituteIndex(build, index, variable, by));
 }
 
 /** Splits and merges loops until nothing is left to do. Loops of one iteration disappear. */

@@ -184,8 +184,11 @@ function erf(f: Formula, x: Expression): Expression {
   return f.select(f.lt(size, f.c(1)), small, f.withSignOf(f.sub(f.c(1), tail), x));
 }
 
-// pi/2 in four parts for the reduction of large arguments.
-const halfPiParts = [1.5703125, 4.8351287841796875e-4, 3.1385570764541626e-7, 6.0771005065061922e-11];
+// pi/2 in parts of few bits, so that their products with a quadrant are exact up to arguments of 100,000.
+const halfPiParts = [
+  1.5703125, 4.825592041015625e-4, 1.2665987014770508e-6, 9.89530235528946e-10, 2.5579538487363607e-12,
+  5.390302953474238e-15,
+];
 const sineTail = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1];
 const cosineTail = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2];
 

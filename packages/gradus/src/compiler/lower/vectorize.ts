@@ -6,19 +6,35 @@ import type { Builder } from "../builder.ts";
 import { Index, type LoopVariable } from "../index-expression.ts";
 import { type BufferReference, type Expression, operandsOf, type Register, type Statement } from "../ir.ts";
 
-/** An expression with a loop variable replaced by an index. */
-export function substitute(build: Builder, root: Expression, variable: LoopVariable, by: Index): Expression {
+/**
+ * An expression with a loop variable replaced by an index.
+ * @param lane what a scalar register is replaced by, where it stands for one lane of a vector
+ */
+export function substitute(
+  build: Builder,
+  root: Expression,
+  variable: LoopVariable,
+  by: Index,
+  lane: (register: Register) => Expression | null = () => null,
+): Expression {
   const memo = new Map<Expression, Expression>();
   const visit = (expression: Expression): Expression => {
-    if (!expression.variables.has(variable)) return expression;
+    const { node } = expression;
+    if (!expression.variables.has(variable) && expression.registers.size === 0) return expression;
     let result = memo.get(expression);
     if (result === undefined) {
-      result = rebuild(build, expression, visit, (index) => index.substitute(variable, by, visit));
+      const replaced = node.op === "read" ? lane(node.register) : null;
+      result = replaced ?? rebuild(build, expression, visit, (index) => index.substitute(variable, by, visit));
       memo.set(expression, result);
     }
     return result;
   };
   return visit(root);
+}
+
+/** An index with a loop variable replaced, also within values loaded at run time. */
+export function substituteIndex(build: Builder, index: Index, variable: LoopVariable, by: Index): Index {
+  return index.substitute(variable, by, (value) => substitute(build, value, variable, by));
 }
 
 /** The same operation on operands and indices that were mapped. */
@@ -92,7 +108,10 @@ export function vectorize(
 ): Expression {
   const memo = new Map<Expression, Expression>();
   const laneOf = (expression: Expression, lane: number): Expression =>
-    substitute(build, expression, variable, base.add(lane));
+    substitute(build, expression, variable, base.add(lane), (register) => {
+      const wide = registers.get(register);
+      return wide === undefined ? null : build.lane(build.read(wide), lane);
+    });
   const gather = (expression: Expression): Expression =>
     build.gatherLanes(Array.from({ length: lanes }, (_, lane) => laneOf(expression, lane)));
   const visit = (expression: Expression): Expression => {
@@ -112,7 +131,7 @@ export function vectorize(
     if (node.op === "index") {
       const step = node.index.coefficientOf(variable);
       if (step === null) return vectorizeIndex(node.index) ?? gather(expression);
-      const first = build.index(node.index.substitute(variable, base, (value) => value));
+      const first = build.index(substituteIndex(build, node.index, variable, base));
       const ramp = build.vectorConstant(
         Array.from({ length: lanes }, (_, lane) => lane * step),
         "i32",
@@ -141,7 +160,7 @@ export function vectorize(
   /** Quotients and remainders whose vector lies within one period are affine after all. */
   const vectorizeIndex = (index: Index): Expression | null => {
     const [first, second, last] = [0, 1, lanes - 1].map((lane) =>
-      index.substitute(variable, base.add(lane), (value) => value),
+      substituteIndex(build, index, variable, base.add(lane)),
     );
     const step = second.subtract(first);
     if (!step.isConstant || last.subtract(first).key !== step.multiply(lanes - 1).key) return null;
@@ -157,8 +176,7 @@ export function vectorize(
     const { buffer, index, guard } = node;
     if (buffer.dtype === "float64") return gather(expression);
     if (guard === null && !index.dependsOn(variable)) return gather(expression);
-    const at = (lane: number): Index =>
-      index.substitute(variable, base.add(lane), (value) => substitute(build, value, variable, base.add(lane)));
+    const at = (lane: number): Index => substituteIndex(build, index, variable, base.add(lane));
     const adjacent = Array.from({ length: lanes - 1 }, (_, i) => at(i + 1).subtract(at(i)).key);
     const one = Index.constant(1).key;
     if (!adjacent.every((key) => key === one)) return gather(expression);
@@ -182,7 +200,7 @@ export function storeVector(
   variable: LoopVariable,
   base: Index,
 ): Statement[] {
-  const at = (lane: number): Index => index.substitute(variable, base.add(lane), (inner) => inner);
+  const at = (lane: number): Index => substituteIndex(build, index, variable, base.add(lane));
   const first = at(0);
   const lanes = Array.from({ length: value.lanes }, (_, lane) => lane);
   const adjacent = lanes.every((lane) => {
