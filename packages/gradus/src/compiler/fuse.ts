@@ -24,6 +24,8 @@ export interface Kernel {
 export interface FusedGraph {
   readonly groups: readonly (readonly Kernel[])[];
   readonly stored: ReadonlySet<Node>;
+  /** Nodes that several nodes read. */
+  readonly shared: ReadonlySet<Node>;
 }
 
 const leaves: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar", "full", "iota", "random"]);
@@ -48,7 +50,8 @@ export function fuse(outputs: readonly Node[]): FusedGraph {
   for (const node of order) assigner.place(node);
   const kernels = assigner.sorted();
   dropUnread(kernels, stored, outputs);
-  return { groups: groupIndependent(kernels), stored };
+  const shared = new Set(order.filter((node) => users.get(node)!.size > 1));
+  return { groups: groupIndependent(kernels), stored, shared };
 }
 
 /** What only its own kernel reads stays in registers. */
@@ -152,19 +155,21 @@ interface Read {
   readonly pointwise: boolean;
 }
 
+/**
+ * Gives nodes to kernels one after another. A kernel reads what its nodes read and also, from the moment its anchor is
+ * placed, what the anchor's epilogue will read; so whether kernels wait for each other in a circle is known at once.
+ */
 class KernelAssigner {
   private readonly kernels: Kernel[] = [];
   private readonly kernelOf = new Map<Node, Kernel>();
-  private readonly ends = new Map<Node, Node>();
+  /** Every anchor with the maps that follow it. */
+  private readonly chains = new Map<Node, Node[]>();
 
   constructor(
     private readonly stored: ReadonlySet<Node>,
     private readonly epilogues: ReadonlyMap<Node, Node>,
   ) {
-    for (const [node, anchor] of epilogues) {
-      const known = this.ends.get(anchor);
-      if (known === undefined || known.id < node.id) this.ends.set(anchor, node);
-    }
+    for (const [node, anchor] of epilogues) this.chains.set(anchor, [...(this.chains.get(anchor) ?? []), node]);
   }
 
   place(node: Node): void {
@@ -174,10 +179,17 @@ class KernelAssigner {
   }
 
   private placeAnchor(node: Node): void {
-    const reads = this.readsOf(node.inputs);
+    const chain = this.chains.get(node) ?? [node];
+    const reads = this.readsOf(chain.flatMap(({ inputs }) => inputs));
+    for (const member of chain) reads.delete(member);
     const partner = this.kernels.find(
       (kernel) =>
-        kernel.kind === "reduce" && canShareLoops(kernel.anchors[0], node) && this.canJoin(kernel, node, reads),
+        kernel.kind === "reduce" &&
+        canShareLoops(kernel.anchors[0], node) &&
+        // Neither may need of the other more than the element at hand, so none may read the other at all.
+        ![...reads].some((read) => this.kernelOf.get(read) === kernel) &&
+        !chain.some((member) => kernel.reads.has(member)) &&
+        this.canTake(kernel, node, reads),
     );
     if (partner !== undefined) {
       partner.anchors.push(node);
@@ -187,25 +199,13 @@ class KernelAssigner {
     }
   }
 
-  /** Neither reduction, nor what its epilogue ends in, may come from the other. */
-  private canJoin(kernel: Kernel, node: Node, reads: ReadonlySet<Node>): boolean {
-    if (this.dependsOn(reads, kernel)) return false;
-    const end = this.endOf(node);
-    return kernel.anchors.every((anchor) => !isAncestor(anchor, end) && !isAncestor(node, this.endOf(anchor)));
-  }
-
-  /** The last node of an anchor's epilogue. */
-  private endOf(anchor: Node): Node {
-    return this.ends.get(anchor) ?? anchor;
-  }
-
   private placeMap(node: Node): void {
     const reads = this.pointwiseReads(node);
     const anchor = this.epilogues.get(node);
     const home = anchor === undefined ? this.findHome(node, reads) : this.kernelOf.get(anchor);
-    const others = new Set(reads.filter((read) => this.kernelOf.get(read.node) !== home).map((read) => read.node));
+    const others = new Set(reads.map((read) => read.node));
     if (home !== undefined) this.adopt(home, node, others);
-    else this.open("map", node, new Set(reads.map((read) => read.node)));
+    else this.open("map", node, others);
   }
 
   /** A kernel over the same elements that has computed something this node reads, or reads the same. */
@@ -218,14 +218,11 @@ class KernelAssigner {
       if (!sameElements && !sameShape(kernel.shape, node.shape)) return false;
       const shares = own.length > 0 || (kernel.kind === "map" && reads.some((read) => kernel.reads.has(read.node)));
       if (!shares || own.some((read) => !read.pointwise)) return false;
-      const others = new Set(reads.filter((read) => !own.includes(read)).map((read) => read.node));
-      // An epilogue that is still to come must not need this node by way of another kernel.
-      const waiting = kernel.anchors.map((anchor) => this.endOf(anchor)).filter((end) => !kernel.outputs.includes(end));
-      return !this.dependsOn(others, kernel) && !waiting.some((end) => isAncestor(node, end));
+      return this.canTake(kernel, node, new Set(reads.map((read) => read.node)));
     });
   }
 
-  private open(kind: KernelKind, node: Node, reads: Set<Node>): void {
+  private open(kind: KernelKind, node: Node, reads: ReadonlySet<Node>): void {
     const anchors = kind === "map" ? [] : [node];
     const kernel: Kernel = { kind, shape: node.shape, anchors, outputs: [], reads: new Set() };
     this.kernels.push(kernel);
@@ -235,20 +232,32 @@ class KernelAssigner {
   private adopt(kernel: Kernel, node: Node, reads: ReadonlySet<Node>): void {
     if (this.stored.has(node)) kernel.outputs.push(node);
     this.kernelOf.set(node, kernel);
-    for (const read of reads) if (this.kernelOf.get(read) !== kernel) kernel.reads.add(read);
+    for (const read of reads) kernel.reads.add(read);
+    for (const read of kernel.reads) if (this.kernelOf.get(read) === kernel) kernel.reads.delete(read);
+  }
+
+  /** Whether a kernel can compute a node too without having to wait for itself. */
+  private canTake(kernel: Kernel, node: Node, reads: ReadonlySet<Node>): boolean {
+    this.kernelOf.set(node, kernel);
+    const others = [...kernel.reads, ...reads].filter((read) => this.kernelOf.get(read) !== kernel);
+    const circular = this.dependsOn(others, kernel);
+    this.kernelOf.delete(node);
+    return !circular;
   }
 
   /** Whether any of these values comes, directly or not, from a kernel. */
-  private dependsOn(reads: ReadonlySet<Node>, target: Kernel): boolean {
-    const seen = new Set<Kernel>();
+  private dependsOn(values: readonly Node[], target: Kernel): boolean {
+    const seen = new Set<Kernel | Node>();
     const visit = (node: Node): boolean => {
       const kernel = this.kernelOf.get(node);
-      if (kernel === undefined || seen.has(kernel)) return false;
       if (kernel === target) return true;
-      seen.add(kernel);
-      return [...kernel.reads].some(visit);
+      // What has no kernel yet will need its inputs.
+      const place = kernel ?? node;
+      if (seen.has(place)) return false;
+      seen.add(place);
+      return kernel === undefined ? node.inputs.some(visit) : [...kernel.reads].some(visit);
     };
-    return [...reads].some(visit);
+    return values.some(visit);
   }
 
   /** Stored values and anchors that computing these nodes reads. */
@@ -293,18 +302,6 @@ class KernelAssigner {
     this.kernels.forEach(visit);
     return result;
   }
-}
-
-/** Whether `node` goes into `of`. Ids grow from inputs to results, which bounds the search. */
-function isAncestor(node: Node, of: Node): boolean {
-  const seen = new Set<Node>();
-  const visit = (current: Node): boolean => {
-    if (current === node) return true;
-    if (current.id < node.id || seen.has(current)) return false;
-    seen.add(current);
-    return current.inputs.some(visit);
-  };
-  return of !== node && of.inputs.some(visit);
 }
 
 /** Two reductions run in one loop if they run over the same elements in the same order. */

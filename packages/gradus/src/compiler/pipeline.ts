@@ -8,6 +8,7 @@ import { debugging, printGraph, printKernels, printLoops, printPlan } from "./de
 import { fuse } from "./fuse.ts";
 import type { BufferReference, LoopNest } from "./ir.ts";
 import { lowerGroup } from "./lower/index.ts";
+import type { Storage } from "./lower/values.ts";
 import { type MemoryPlan, plan } from "./plan.ts";
 import { GraphBuilder, rewrite } from "./rewrite.ts";
 import { schedule } from "./schedule.ts";
@@ -70,12 +71,15 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
   });
   if (debugging("kernels")) printKernels(fused, references);
 
-  const storage = (node: Node): BufferReference | undefined => references.get(node)?.[0];
+  const storage: Storage = {
+    bufferOf: (node) => references.get(node)?.[0],
+    isShared: (node) => fused.shared.has(node),
+  };
   const stores = (node: Node): readonly BufferReference[] => references.get(node) ?? [];
   const lowered = fused.groups.map((group) => lowerGroup(group, storage, stores, target));
   const accesses = fused.groups.map((group, i) => {
     const writes = group.flatMap((kernel) => kernel.outputs.flatMap((node) => stores(node)));
-    const reads = group.flatMap((kernel) => [...kernel.reads].flatMap((node) => storage(node) ?? []));
+    const reads = group.flatMap((kernel) => [...kernel.reads].flatMap((node) => storage.bufferOf(node) ?? []));
     return { reads, writes: [...writes, ...lowered[i].workspaces] };
   });
   const memory = plan(accesses);

@@ -18,7 +18,7 @@ import { ColumnLayout } from "./column-layout.ts";
 import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensions.ts";
 import { indicesOf } from "./domain.ts";
 import type { Stores } from "./map-reduce.ts";
-import { type Storage, Values } from "./values.ts";
+import { type Storage, Values, withoutOwn } from "./values.ts";
 import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 
 export interface LoweredContraction {
@@ -72,7 +72,7 @@ class Contraction {
   ) {
     this.node = kernel.anchors[0] as Node<"dot">;
     const own = new Set([...kernel.outputs, ...kernel.anchors]);
-    this.values = new Values(this.build, (node) => (own.has(node) ? undefined : storage(node)));
+    this.values = new Values(this.build, withoutOwn(storage, own));
     const spec = parseDotSpec(this.node.attributes.spec);
     this.out = spec.out;
     const [a, b] = this.node.inputs;

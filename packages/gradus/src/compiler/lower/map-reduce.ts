@@ -17,7 +17,7 @@ import {
 } from "../ir.ts";
 import type { Target } from "../target.ts";
 import { type Domain, indicesOf, normalize } from "./domain.ts";
-import { type Storage, Values } from "./values.ts";
+import { type Storage, Values, withoutOwn } from "./values.ts";
 import { storeVector, vectorize } from "./vectorize.ts";
 
 /** How partial results combine, and what they start from. */
@@ -53,7 +53,7 @@ function expressionsIn(values: readonly Expression[]): Set<Expression> {
 
 export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores, target: Target): Statement[] {
   const own = new Set([...kernel.outputs, ...kernel.anchors]);
-  const values = new Values(new Builder(), (node) => (own.has(node) ? undefined : storage(node)));
+  const values = new Values(new Builder(), withoutOwn(storage, own));
   return new MapReduce(kernel, values, stores, target).lower();
 }
 

@@ -15,7 +15,16 @@ import { type BufferReference, type Expression, kindOf } from "../ir.ts";
 import { binaryRules, castTo, comparison, unaryRules, wrap } from "./elementwise.ts";
 
 /** Where stored nodes lie; undefined for those that are computed where they are read. */
-export type Storage = (node: Node) => BufferReference | undefined;
+export interface Storage {
+  readonly bufferOf: (node: Node) => BufferReference | undefined;
+  /** Whether several nodes read this one. */
+  readonly isShared: (node: Node) => boolean;
+}
+
+/** The same storage as seen by a kernel that has some nodes in registers. */
+export function withoutOwn(storage: Storage, own: ReadonlySet<Node>): Storage {
+  return { ...storage, bufferOf: (node) => (own.has(node) ? undefined : storage.bufferOf(node)) };
+}
 
 type Rule<K extends Op> = (scope: Values, node: Node<K>, at: readonly Index[], guard: Expression | null) => Expression;
 
@@ -30,7 +39,7 @@ export class Values {
 
   constructor(
     readonly build: Builder,
-    private readonly storage: Storage,
+    readonly storage: Storage,
   ) {}
 
   /** The value of a node's element; loads happen only where the guard holds. */
@@ -40,7 +49,7 @@ export class Values {
     const key = `${node.id}@${at.map((index) => index.key).join(",")}?${guard?.id ?? ""}`;
     let value = this.memo.get(key);
     if (value === undefined) {
-      const buffer = this.storage(node);
+      const buffer = this.storage.bufferOf(node);
       value =
         buffer === undefined
           ? (rules[node.op] as Rule<Op>)(this, node as Node<Op>, at, guard)
@@ -163,7 +172,20 @@ const rules: { readonly [K in Op]: Rule<K> } = {
   },
 };
 
-/** a * b + c, where the product is computed for this sum alone. */
+/** Views, through which a value is read unchanged. */
+const unchanged: ReadonlySet<Op> = new Set<Op>(["reshape", "permute", "expand", "slice", "flip", "window"]);
+
+/** Whether a node is a product that is computed for one reader alone. */
+function isOwnProduct(scope: Values, node: Node): boolean {
+  if (scope.storage.isShared(node) || scope.storage.bufferOf(node) !== undefined) return false;
+  if (unchanged.has(node.op)) return isOwnProduct(scope, node.inputs[0]);
+  return node.is("binary") && node.attributes.fn === "mul";
+}
+
+/**
+ * a * b + c rounded once, where the product is computed for this sum alone: one that others read is rounded like theirs,
+ * so that a difference of equal numbers stays 0.
+ */
 function fuseMultiplyAdd(
   scope: Values,
   node: Node<"binary">,
@@ -173,12 +195,13 @@ function fuseMultiplyAdd(
   const { fn } = node.attributes;
   if (fn !== "add" && fn !== "sub") return null;
   const [a, b] = node.inputs.map((input) => scope.at(input, at, guard));
-  const isProduct = (x: Expression): boolean => x.node.op === "binary" && x.node.fn === "mul";
+  const isProduct = (i: number, { node: { op } }: Expression): boolean =>
+    op === "binary" && isOwnProduct(scope, node.inputs[i]);
   const { build } = scope;
-  if (isProduct(a) && a.node.op === "binary") {
+  if (isProduct(0, a) && a.node.op === "binary" && a.node.fn === "mul") {
     return build.fma(a.node.a, a.node.b, fn === "add" ? b : build.unary("neg", b));
   }
-  if (isProduct(b) && b.node.op === "binary") {
+  if (isProduct(1, b) && b.node.op === "binary" && b.node.fn === "mul") {
     return build.fma(fn === "add" ? b.node.a : build.unary("neg", b.node.a), b.node.b, a);
   }
   return null;
