@@ -73,7 +73,7 @@ export function valueTypeOf(kind: Expression["kind"], lanes: number): ValueType 
 type Loop = Extract<Statement, { op: "for" }>;
 
 /** Calls into which a thread's share of a loop is divided. */
-const callsPerLoop = 16;
+const callsPerLoop = 64;
 
 class PhaseEmitter {
   private readonly registers = new Map<Register, number>();
