@@ -8,6 +8,7 @@ import type { Builder } from "../builder.ts";
 import { Index, LoopVariable, unflatten } from "../index-expression.ts";
 import type { Expression } from "../ir.ts";
 import type { Dimensions, Part } from "./dimensions.ts";
+import { substitute, substituteIndex } from "./vectorize.ts";
 
 /** Costs in multiply-adds of a lane: bringing an element to a vector by one load of all lanes, or alone. */
 const vectorLoadCost = 4;
@@ -25,6 +26,7 @@ export class ColumnLayout {
   private readonly last: number;
   private readonly lastRounded: number;
   private readonly groups: number;
+  private readonly symbols: readonly LoopVariable[];
 
   /** @param elementAt the column operand at a column, all else being fixed */
   constructor(
@@ -49,6 +51,9 @@ export class ColumnLayout {
     this.groups = this.size / lanes;
     this.contiguous = rounds && merged.step === 1;
     this.whole = this.last === this.lastRounded;
+    this.symbols = [...dimensions.extents.slice(0, from), this.last].map(
+      (extent, i) => new LoopVariable(`n${i}_`, extent),
+    );
   }
 
   /** The number of the v-th group of a tile, or of the last group where the tile reaches beyond it. */
@@ -61,36 +66,38 @@ export class ColumnLayout {
     );
   }
 
-  private split(group: Index, lane: Index): Index[] {
+  /** Where a lane of a group lies; beyond the end of the last dimension in lanes that are no columns. */
+  place(group: Index, lane: Index): Index[] {
     return unflatten(group.multiply(this.lanes).add(lane), this.extents);
   }
 
-  private partOf(split: readonly Index[]): Part {
-    const outer = split.slice(0, -1);
-    const inner = unflatten(split[split.length - 1], this.dimensions.extents.slice(outer.length));
+  /** As `place`, kept within the last dimension where a lane's load would not just read on. */
+  safePlace(build: Builder, group: Index, lane: Index): Index[] {
+    const place = this.place(group, lane);
+    return this.whole || this.contiguous ? place : this.clamp(build, place);
+  }
+
+  /**
+   * A column by name: what is made of it can be bound to a place afterwards. Made of a place itself, an index that
+   * passes the end of the last dimension would carry into the one before it.
+   */
+  get symbolic(): Part {
+    const at = this.symbols.map((symbol) => Index.variable(symbol));
+    const outer = at.slice(0, -1);
+    const inner = unflatten(at[at.length - 1], this.dimensions.extents.slice(outer.length));
     return { dimensions: this.dimensions, at: [...outer, ...inner] };
   }
 
-  /** The column in a lane of a group; beyond the end of the last dimension in lanes that are none. */
-  place(group: Index, lane: Index): Part {
-    return this.partOf(this.split(group, lane));
+  bind(build: Builder, value: Expression, place: readonly Index[]): Expression {
+    return this.symbols.reduce((bound, symbol, i) => substitute(build, bound, symbol, place[i]), value);
   }
 
-  part(position: readonly Index[]): Part {
-    return this.partOf(position);
+  bindIndex(build: Builder, index: Index, place: readonly Index[]): Index {
+    return this.symbols.reduce((bound, symbol, i) => substituteIndex(build, bound, symbol, place[i]), index);
   }
 
-  /** As `place`, kept within the last dimension where a lane's load would not just read on. */
-  safe(build: Builder, group: Index, lane: Index): Index[] {
-    const split = this.split(group, lane);
-    return this.whole || this.contiguous ? split : this.clamp(build, split);
-  }
-
-  safeFor(build: Builder, group: Index, lane: Index): Part {
-    return this.partOf(this.clamp(build, this.split(group, lane)));
-  }
-
-  private clamp(build: Builder, split: readonly Index[]): Index[] {
+  /** Kept within the last dimension. */
+  clamp(build: Builder, split: readonly Index[]): Index[] {
     const last = split[split.length - 1];
     if (last.maximum < this.last) return [...split];
     const limit = build.constant(this.last - 1, "i32");
@@ -121,7 +128,7 @@ export class ColumnLayout {
   }
 
   private laneExists(build: Builder, column: Index, perTile: number, v: number, lane: number): Expression {
-    const split = this.split(this.group(build, column, perTile, v), Index.constant(lane));
+    const split = this.place(this.group(build, column, perTile, v), Index.constant(lane));
     return build.within(split[split.length - 1], 0, this.last);
   }
 }

@@ -202,14 +202,14 @@ class Contraction {
 
   /** The column operand's vectors of one panel at one common element. */
   private columnVectors(batch: Index, column: Index, k: Part): Expression[] {
+    const { build, columns } = this;
+    const element = this.operandAt(this.columnOperand, [this.batchPart(batch), columns.symbolic, k]);
     return Array.from({ length: this.vectors }, (_, v) => {
-      const group = this.columns.group(this.build, column, this.vectors, v);
+      const group = columns.group(build, column, this.vectors, v);
       const lane = new LoopVariable("lane", this.target.lanes);
-      const load = (position: readonly Index[]): Expression =>
-        this.operandAt(this.columnOperand, [this.batchPart(batch), this.columns.part(position), k]);
       // Lanes past the end are read where something lies, and never stored.
-      const position = this.columns.safe(this.build, group, Index.variable(lane));
-      return vectorize(this.build, load(position), lane, Index.constant(0), this.target.lanes);
+      const place = columns.safePlace(build, group, Index.variable(lane));
+      return vectorize(build, columns.bind(build, element, place), lane, Index.constant(0), this.target.lanes);
     });
   }
 
@@ -340,15 +340,20 @@ class Contraction {
     const group = columns.group(build, column, this.vectors, v);
     const scalar = new Register("element", "f32", 1);
     const wide = new Map([[scalar, register]]);
-    const plain = columns.place(group, Index.variable(lane));
-    let results = this.results(batch, row, plain, build.read(scalar));
+    const named = this.results(batch, row, build.read(scalar));
+    const place = columns.place(group, Index.variable(lane));
+    let values = named.map(({ value }) => columns.bind(build, value, place));
     // Lanes past the end may read only what lies right behind; elsewhere they read the last column again.
-    const steps = indicesOf(results.map(({ value }) => value)).map((index) => index.coefficientOf(lane));
+    const steps = indicesOf(values).map((index) => index.coefficientOf(lane));
     if (!columns.whole && steps.some((step) => step !== 0 && step !== 1)) {
-      const safe = columns.safeFor(build, group, Index.variable(lane));
-      const values = this.results(batch, row, safe, build.read(scalar));
-      results = results.map((result, i) => ({ ...result, value: values[i].value }));
+      const safe = columns.clamp(build, place);
+      values = named.map(({ value }) => columns.bind(build, value, safe));
     }
+    const results = named.map(({ buffer, index }, i) => ({
+      buffer,
+      index: columns.bindIndex(build, index, place),
+      value: values[i],
+    }));
     const vectorsOf = results.map((result) => ({
       ...result,
       value: vectorize(build, result.value, lane, Index.constant(0), lanes, wide),
@@ -378,14 +383,17 @@ class Contraction {
     return [...assigns, { op: "if", condition: complete, whenTrue: reread(stored), whenFalse: reread(partial) }];
   }
 
-  /** The result's index, and the epilogue's values there. */
+  /** The result's index, and the epilogue's values there, at a column by name. */
   private results(
     batch: Index,
     row: Index,
-    column: Part,
     product: Expression,
   ): { buffer: BufferReference; index: Index; value: Expression }[] {
-    const parts = [this.batchPart(batch), { dimensions: this.rows, at: unflatten(row, this.rows.extents) }, column];
+    const parts = [
+      this.batchPart(batch),
+      { dimensions: this.rows, at: unflatten(row, this.rows.extents) },
+      this.columns.symbolic,
+    ];
     const flat = flatten(positionOf(this.out, parts), this.node.shape);
     this.values.forget();
     this.values.registers.clear();
