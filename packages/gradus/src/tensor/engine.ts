@@ -6,6 +6,7 @@ import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backend
 import {
   clearInterned,
   createTypedArray,
+  type DType,
   depthFirstOrder,
   dtypes,
   GradusError,
@@ -103,6 +104,20 @@ export class Engine {
     // The order of assignment is part of a program: it must not depend on what was pending before.
     this.pending.delete(variable);
     this.pending.add(variable);
+  }
+
+  /**
+   * Host numbers as the value of a leaf, copied: into the device's memory where that is at hand, so that a batch is
+   * copied only once; else they wait on the host for the first program that needs them.
+   */
+  hold(data: TypedArray, dtype: DType): object {
+    const fitting = convertTo(data, dtype);
+    if (this.device?.canBlock !== true || data.length === 0) {
+      return new HostData(fitting === data ? (data.slice() as TypedArray) : fitting);
+    }
+    const buffer = this.device.allocate(fitting.byteLength);
+    this.device.write(buffer, fitting);
+    return buffer;
   }
 
   /** Has a value computed along with the next flush, and kept. */
@@ -349,6 +364,17 @@ export class Engine {
   }
 }
 
+/** The numbers as a dtype stores them: the array itself where it does so already. */
+function convertTo(data: TypedArray, dtype: DType): TypedArray {
+  // A bool is stored as 0 or 1.
+  if (dtype === "bool") return Uint8Array.from(data, (value) => Number(value !== 0));
+  const converted = createTypedArray(dtype, 0);
+  if (converted.constructor === data.constructor) return data;
+  const result = createTypedArray(dtype, data.length);
+  result.set(data as Float32Array);
+  return result;
+}
+
 /** After a run that failed its results are not there: reading one computes it again, and raises the error again. */
 function takeBack(runs: readonly Run[]): void {
   for (const { nodes } of runs) for (const node of nodes) node.value = null;
@@ -385,8 +411,3 @@ function firstDifference(a: string, b: string): [string, string] {
 
 /** The engine that runs everything. */
 export const engine = new Engine();
-
-/** Wraps host data as the value of a leaf. */
-export function hostValue(array: TypedArray): object {
-  return new HostData(array);
-}

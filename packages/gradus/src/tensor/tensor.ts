@@ -3,7 +3,6 @@
 
 import {
   build,
-  createTypedArray,
   type DType,
   formatShape,
   GradusError,
@@ -21,7 +20,7 @@ import {
 import * as arithmetic from "./arithmetic.ts";
 import { type BackwardOptions, backward, noteOwner, noteRetainGrad } from "./backward.ts";
 import { ready } from "./device.ts";
-import { engine, hostValue } from "./engine.ts";
+import { engine } from "./engine.ts";
 import { ReadError } from "./errors.ts";
 import { formatTensor } from "./format.ts";
 import * as indexing from "./indexing.ts";
@@ -81,11 +80,8 @@ export class Tensor {
     if (data.length !== sizeOf(shape))
       throw new ShapeError("tensor", [shape], `${data.length} numbers cannot fill ${sizeOf(shape)} elements`);
     const kind = dtype ?? dtypeOfArray(data);
-    const copy = createTypedArray(kind, data.length);
-    // A bool is stored as 0 or 1.
-    copy.set(kind === "bool" ? Uint8Array.from(data, (value) => Number(value !== 0)) : (data as Float32Array));
     const created = leaf("data", { requiresGrad: false }, { shape: [...shape], dtype: kind });
-    created.value = hostValue(copy);
+    created.value = engine.hold(data, kind);
     return new Tensor(created as unknown as Node);
   }
 
