@@ -4,8 +4,8 @@ import { type Node, topologicalOrder } from "../graph/index.ts";
 import type { FusedGraph } from "./fuse.ts";
 import type { Index } from "./index-expression.ts";
 import type { BufferReference, Expression, Statement } from "./ir.ts";
-import type { Program } from "./pipeline.ts";
 import { bytesOf, type KernelAccess } from "./plan.ts";
+import type { Program } from "./program.ts";
 
 export type DebugTopic = "graph" | "kernels" | "loops" | "plan";
 

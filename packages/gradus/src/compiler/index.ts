@@ -1,5 +1,6 @@
 // The compiler. Leans on the graph.
 
 export type { BufferReference, Expression, LoopNest, Register, Statement } from "./ir.ts";
-export { compileProgram, type Program, type ProgramKernel } from "./pipeline.ts";
+export { compileProgram } from "./pipeline.ts";
+export type { Program, ProgramKernel } from "./program.ts";
 export { type Target, wasmTarget } from "./target.ts";

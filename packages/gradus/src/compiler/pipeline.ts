@@ -2,35 +2,20 @@
 // schedule and plan; each is followed by its verifier where that is asked for, and can be printed.
 
 import type { ProgramGraph } from "../backends/backend.ts";
-import { type DType, type Node, type Op, sizeOf } from "../graph/index.ts";
+import { type Node, type Op, sizeOf } from "../graph/index.ts";
 import { canonicalizeNode } from "./canonicalize.ts";
 import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
 import { fuse } from "./fuse.ts";
-import type { BufferReference, LoopNest } from "./ir.ts";
+import type { BufferReference } from "./ir.ts";
 import { lowerGroup } from "./lower/index.ts";
 import type { Storage } from "./lower/values.ts";
-import { type MemoryPlan, plan } from "./plan.ts";
+import { plan } from "./plan.ts";
+import type { Program } from "./program.ts";
 import { GraphBuilder, rewrite } from "./rewrite.ts";
 import { schedule } from "./schedule.ts";
 import { simplifyNode } from "./simplify.ts";
 import type { Target } from "./target.ts";
 import { verifyFusion, verifyGraph, verifyLoops, verifyPlan } from "./verify.ts";
-
-export interface ProgramKernel {
-  readonly name: string;
-  readonly phases: readonly LoopNest[];
-}
-
-/** A program for one target: what an emitter prints. */
-export interface Program {
-  readonly kernels: readonly ProgramKernel[];
-  readonly plan: MemoryPlan;
-  /** Where program inputs and outputs are, in the order of the graph. */
-  readonly inputs: readonly BufferReference[];
-  readonly outputs: readonly BufferReference[];
-  readonly scalarTypes: readonly { readonly dtype: DType }[];
-  readonly scratchBytes: number;
-}
 
 const alreadyInMemory: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
 

@@ -5,8 +5,8 @@ import { type Node, type ShapeAndDType, sameShape, shapeRules, topologicalOrder 
 import type { FusedGraph } from "./fuse.ts";
 import type { LoopVariable } from "./index-expression.ts";
 import { type Expression, operandsOf, type Register, type Statement } from "./ir.ts";
-import type { ProgramKernel } from "./pipeline.ts";
 import { bytesOf, type KernelAccess, type MemoryPlan } from "./plan.ts";
+import type { ProgramKernel } from "./program.ts";
 
 const enabled =
   typeof process !== "undefined" && (process.env?.GRADUS_VERIFY === "1" || process.env?.VITEST !== undefined);

@@ -1,0 +1,21 @@
+// What the compiler hands to an emitter: a program for one target.
+
+import type { DType } from "../graph/index.ts";
+import type { BufferReference, LoopNest } from "./ir.ts";
+import type { MemoryPlan } from "./plan.ts";
+
+export interface ProgramKernel {
+  readonly name: string;
+  readonly phases: readonly LoopNest[];
+}
+
+/** A program for one target: what an emitter prints. */
+export interface Program {
+  readonly kernels: readonly ProgramKernel[];
+  readonly plan: MemoryPlan;
+  /** Where program inputs and outputs are, in the order of the graph. */
+  readonly inputs: readonly BufferReference[];
+  readonly outputs: readonly BufferReference[];
+  readonly scalarTypes: readonly { readonly dtype: DType }[];
+  readonly scratchBytes: number;
+}
