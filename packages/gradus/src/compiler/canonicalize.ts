@@ -126,6 +126,16 @@ function asMapAndSum(
   extents: Map<string, number>,
   build: GraphBuilder,
 ): Node {
+  if (node.dtype === "uint8") {
+    // Summed as int32 and cut to a byte at the end.
+    const cast = (x: Node, dtype: Node["dtype"]): Node => build.make("cast", [x], {}, { shape: x.shape, dtype });
+    const wide = build.make(
+      "dot",
+      node.inputs.map((x) => cast(x, "int32")),
+      node.attributes,
+    ) as Node<"dot">;
+    return cast(asMapAndSum(wide, spec, extents, build), "uint8");
+  }
   const common = [...new Set(spec.a + spec.b)].filter((label) => !spec.out.includes(label));
   const all = [...spec.out, ...common];
   const shape = all.map((label) => extents.get(label)!);

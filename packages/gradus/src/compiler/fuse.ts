@@ -109,7 +109,7 @@ function growEpilogues(order: readonly Node[], users: Map<Node, Set<Node>>, stor
       const [user, ...others] = users.get(end)!;
       if (user === undefined || others.length > 0 || owner.has(user)) break;
       const continues = isMap(user) || user.op === "reshape";
-      if (!continues || sizeOf(user.shape) !== sizeOf(anchor.shape)) break;
+      if (!continues || sizeOf(user.shape) !== sizeOf(anchor.shape) || !canFollow(anchor, user)) break;
       chain.push(user);
       end = user;
     }
@@ -120,6 +120,9 @@ function growEpilogues(order: readonly Node[], users: Map<Node, Set<Node>>, stor
   }
   return owner;
 }
+
+/** A contraction's epilogue works on vectors, which float64 has none of. */
+const canFollow = (anchor: Node, user: Node): boolean => anchor.op !== "dot" || user.dtype !== "float64";
 
 /** Stores what many would compute again, and what would be computed again for every repetition. */
 function storeExpensive(order: readonly Node[], users: Map<Node, Set<Node>>, stored: Set<Node>): void {
@@ -212,6 +215,7 @@ class KernelAssigner {
   private findHome(node: Node, reads: readonly Read[]): Kernel | undefined {
     return this.kernels.findLast((kernel) => {
       if (kernel.kind !== "map" && kernel.kind !== "reduce" && kernel.kind !== "contract") return false;
+      if (kernel.kind === "contract" && !canFollow(kernel.anchors[0], node)) return false;
       const own = reads.filter((read) => this.kernelOf.get(read.node) === kernel);
       // What is read element by element may be laid out in other dimensions.
       const sameElements = own.length > 0 && sizeOf(kernel.shape) === sizeOf(node.shape);

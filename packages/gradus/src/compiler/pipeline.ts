@@ -2,7 +2,7 @@
 // schedule and plan; each is followed by its verifier where that is asked for, and can be printed.
 
 import type { ProgramGraph } from "../backends/backend.ts";
-import { type Node, type Op, sizeOf } from "../graph/index.ts";
+import { type Node, type Op, sizeOf, topologicalOrder } from "../graph/index.ts";
 import { canonicalizeNode } from "./canonicalize.ts";
 import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
 import { fuse } from "./fuse.ts";
@@ -79,11 +79,23 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
     inputs,
     outputs: outputBuffers,
     scalarTypes: graph.scalars.map(({ dtype }) => ({ dtype })),
+    lookups: lookupsIn(outputs),
     scratchBytes: Math.max(0, ...lowered.map(({ scratchBytes }) => scratchBytes)),
   };
   if (debugging("loops")) printLoops(program);
   if (debugging("plan")) printPlan(program, accesses);
   return program;
+}
+
+function lookupsIn(outputs: readonly Node[]): string[] {
+  const lookups = topologicalOrder(outputs).filter((node) => node.op === "gather" || node.op === "scatterAdd");
+  const told = lookups.map((node) => {
+    const [source] = node.inputs;
+    const { axis } = node.attributes as { axis: number };
+    const shape = `[${source.shape.join(", ")}]`;
+    return `${node.op} along dimension ${axis} of ${shape}, where indices run from 0 to ${source.shape[axis] - 1}`;
+  });
+  return [...new Set(told)];
 }
 
 function reference(node: Node, name: string, space: BufferReference["space"]): BufferReference {

@@ -18,4 +18,6 @@ export interface Program {
   readonly outputs: readonly BufferReference[];
   readonly scalarTypes: readonly { readonly dtype: DType }[];
   readonly scratchBytes: number;
+  /** The program's look-ups by index and their ranges, for the error when an index is out of one. */
+  readonly lookups: readonly string[];
 }

@@ -61,5 +61,9 @@ export function config(): Config {
 
 /** Ends the device's threads and frees its memory. Needed only where a process must not end by itself. */
 export async function shutdown(): Promise<void> {
-  if (engine.hasBackend) await engine.backend.dispose();
+  if (!engine.hasBackend) return;
+  const { backend } = engine;
+  starting = null;
+  engine.use(null);
+  await backend.dispose();
 }

@@ -72,6 +72,8 @@ export class Engine {
   private readonly counters = { programsCompiled: 0, flushes: 0, kernelsRun: 0 };
   private readonly compiled = new Map<string, { readonly count: number; readonly key: string }>();
   private device: Backend | null = null;
+  /** Buffers of the present device. */
+  private onDevice = new WeakSet<DeviceBuffer>();
   /** The program that ran last: how many kernels, how much memory. */
   lastExecutable: Executable | null = null;
 
@@ -88,9 +90,10 @@ export class Engine {
     return this.device !== null;
   }
 
-  /** Takes a backend for all further work. What another backend holds is lost to it. */
-  use(backend: Backend): void {
+  /** Takes a backend for all further work, or none. What another backend holds can no longer be read. */
+  use(backend: Backend | null): void {
     this.device = backend;
+    this.onDevice = new WeakSet();
     this.programs.clear();
     this.last = null;
   }
@@ -115,9 +118,24 @@ export class Engine {
     if (this.device?.canBlock !== true || data.length === 0) {
       return new HostData(fitting === data ? (data.slice() as TypedArray) : fitting);
     }
-    const buffer = this.device.allocate(fitting.byteLength);
+    const buffer = this.allocate(fitting.byteLength);
     this.device.write(buffer, fitting);
     return buffer;
+  }
+
+  private allocate(bytes: number): DeviceBuffer {
+    const buffer = this.backend.allocate(bytes);
+    this.onDevice.add(buffer);
+    return buffer;
+  }
+
+  /** @throws ReadError where the buffer belongs to a device that was replaced */
+  private checkDevice(value: object): DeviceBuffer {
+    if (this.onDevice.has(value as DeviceBuffer)) return value as DeviceBuffer;
+    throw new ReadError(
+      "This value lies on a device that `gd.init` or `gd.shutdown` has ended. Call `gd.init` once, before the first value " +
+        "is computed, or make the tensor or load the model again.",
+    );
   }
 
   /** Has a value computed along with the next flush, and kept. */
@@ -177,7 +195,7 @@ export class Engine {
     if (node.value === null)
       throw new ReadError("This value could not be computed: an earlier run failed. Read it again to see why.");
     if (length === 0) return createTypedArray(node.dtype, 0);
-    return this.backend.readSync(node.value as DeviceBuffer, node.dtype, length);
+    return this.backend.readSync(this.checkDevice(node.value), node.dtype, length);
   }
 
   private async runInTurn(runs: readonly Run[]): Promise<void> {
@@ -185,7 +203,7 @@ export class Engine {
       try {
         await this.backend.run(executable, inputs, scalars, outputs);
       } catch (error) {
-        takeBack(runs.slice(i));
+        this.takeBack(runs.slice(i));
         throw error;
       }
       this.settle(runs[i]);
@@ -197,10 +215,24 @@ export class Engine {
       try {
         this.backend.runSync(executable, inputs, scalars, outputs);
       } catch (error) {
-        takeBack(runs.slice(i));
+        this.takeBack(runs.slice(i));
         throw error;
       }
       this.settle(runs[i]);
+    }
+  }
+
+  /**
+   * After a run that failed its results are not there: reading one computes it again, and raises the error again. State
+   * has the values it had before.
+   */
+  private takeBack(runs: readonly Run[]): void {
+    for (const node of runs.flatMap((run) => run.nodes)) {
+      node.value = null;
+      if (node.op !== "state") continue;
+      const variable = node.source as Variable;
+      variable.takeBack(node);
+      if (variable.realized === null) this.pending.add(variable);
     }
   }
 
@@ -220,7 +252,7 @@ export class Engine {
     this.wanted.clear();
     if (fresh.length > 0) {
       // What raises StaleTensorError must do so before anything has changed.
-      this.canonicalize(wanted.filter((node) => node.value === null));
+      this.checkComputable(wanted);
       const run = this.prepareProgram(fresh.map((variable) => variable.initial));
       if (run) runs.push(run);
       for (const variable of fresh) {
@@ -229,7 +261,17 @@ export class Engine {
       }
     }
     const states = [...this.pending];
-    const run = this.prepareProgram([...wanted, ...states.map((variable) => variable.node)]);
+    this.checkComputable(wanted);
+    let run: Run | null;
+    try {
+      run = this.prepareProgram([...wanted, ...states.map((variable) => variable.node)]);
+    } catch (error) {
+      // A step that cannot be made is not made at all, and must not stand in the way of every later one.
+      for (const variable of states) variable.revert();
+      this.pending.clear();
+      this.takeBack(runs);
+      throw error;
+    }
     if (run) runs.push(run);
     this.pending.clear();
     for (const variable of states) {
@@ -239,6 +281,32 @@ export class Engine {
     clearInterned();
     if (runs.length > 0) this.counters.flushes++;
     return runs;
+  }
+
+  /**
+   * Raises StaleTensorError where an input is gone. State that waits for a flush is then no reason to fail again: what of
+   * it can be computed stays, what cannot is given up.
+   */
+  private checkComputable(wanted: readonly Node[]): void {
+    try {
+      this.canonicalize(wanted.filter((node) => node.value === null));
+    } catch (error) {
+      for (const variable of this.pending) {
+        if (variable.realized === null || this.isComputable(variable.node)) continue;
+        variable.revert();
+        this.pending.delete(variable);
+      }
+      throw error;
+    }
+  }
+
+  private isComputable(node: Node): boolean {
+    try {
+      this.canonicalize([node]);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private prepareProgram(requested: readonly Node[]): Run | null {
@@ -341,11 +409,11 @@ export class Engine {
 
   private bufferOf(node: Node): DeviceBuffer {
     if (node.value instanceof HostData) {
-      const buffer = this.backend.allocate(node.value.array.byteLength);
+      const buffer = this.allocate(node.value.array.byteLength);
       this.backend.write(buffer, node.value.array);
       node.value = buffer;
     }
-    return node.value as DeviceBuffer;
+    return this.checkDevice(node.value!);
   }
 
   /** Where an output goes: a new version of a variable takes the place of the version before the last. */
@@ -360,7 +428,7 @@ export class Engine {
         return buffer;
       }
     }
-    return this.backend.allocate(sizeOf(node.shape) * dtypes[node.dtype].bytes);
+    return this.allocate(sizeOf(node.shape) * dtypes[node.dtype].bytes);
   }
 }
 
@@ -373,11 +441,6 @@ function convertTo(data: TypedArray, dtype: DType): TypedArray {
   const result = createTypedArray(dtype, data.length);
   result.set(data as Float32Array);
   return result;
-}
-
-/** After a run that failed its results are not there: reading one computes it again, and raises the error again. */
-function takeBack(runs: readonly Run[]): void {
-  for (const { nodes } of runs) for (const node of nodes) node.value = null;
 }
 
 /** A copy of a graph that holds no values: what a program may keep. */

@@ -1,27 +1,27 @@
 // Whether operations record gradients (`torch.no_grad`, `torch.enable_grad`).
 
-let recording = true;
+/** What is in force: the innermost entry. Async bodies may end in another order than they began, each ends its own. */
+const modes: { readonly recording: boolean }[] = [];
 
 export function isGradEnabled(): boolean {
-  return recording;
+  return modes.at(-1)?.recording ?? true;
 }
 
-function within<T>(enabled: boolean, body: () => T): T {
-  const before = recording;
-  recording = enabled;
+function within<T>(recording: boolean, body: () => T): T {
+  const mode = { recording };
+  const end = (): void => {
+    modes.splice(modes.lastIndexOf(mode), 1);
+  };
+  modes.push(mode);
   let result: T;
   try {
     result = body();
   } catch (error) {
-    recording = before;
+    end();
     throw error;
   }
-  if (result instanceof Promise) {
-    return result.finally(() => {
-      recording = before;
-    }) as T;
-  }
-  recording = before;
+  if (result instanceof Promise) return result.finally(end) as T;
+  end();
   return result;
 }
 

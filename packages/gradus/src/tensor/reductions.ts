@@ -75,8 +75,13 @@ function squeezeReduced(kept: Tensor, x: Tensor, dim: Dims): Tensor {
   return kept.reshape(x.shape.filter((_, axis) => !axes.includes(axis)));
 }
 
+/** The opposite order: negative floats, and for integers the complement, which cannot overflow. Its own inverse. */
+function reversed(x: Tensor): Tensor {
+  return isFloat(x.dtype) ? x.neg() : Tensor.of(build.unary("not", nodeOf(x)));
+}
+
 export function smallest(x: Tensor, dim: Dims, keepdim: boolean): Tensor {
-  return largest(widened(x).neg(), dim, keepdim).neg().to(x.dtype);
+  return reversed(largest(reversed(widened(x)), dim, keepdim)).to(x.dtype);
 }
 
 export function argmax(x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
@@ -84,7 +89,7 @@ export function argmax(x: Tensor, dim: number | undefined, keepdim: boolean): Te
 }
 
 export function argmin(x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
-  return argmax(widened(x).neg(), dim, keepdim);
+  return argmax(reversed(widened(x)), dim, keepdim);
 }
 
 /** Largest elements along a dimension and where they are; the first of equal ones takes the gradient. */
@@ -94,8 +99,8 @@ export function maxAlong(x: Tensor, dim: number, keepdim: boolean): ValuesAndInd
 }
 
 export function minAlong(x: Tensor, dim: number, keepdim: boolean): ValuesAndIndices {
-  const { values, indices } = maxAlong(widened(x).neg(), dim, keepdim);
-  return { values: values.neg().to(x.dtype), indices };
+  const { values, indices } = maxAlong(reversed(widened(x)), dim, keepdim);
+  return { values: reversed(values).to(x.dtype), indices };
 }
 
 /**

@@ -43,6 +43,19 @@ export class Variable {
     return this.newest !== this.realized;
   }
 
+  /** Forgets assignments that have not been computed; a first version stays to be. */
+  revert(): void {
+    this.newest = this.realized ?? this.initial;
+  }
+
+  /** A version that was to be computed was not: the one before it is the value again. */
+  takeBack(version: Node): void {
+    if ((this.realized as Node | null) !== version) return;
+    this.realized = this.previous?.value ? this.previous : null;
+    this.previous = null;
+    this.revert();
+  }
+
   assign(definition: Node): void {
     this.newest = this.version(definition);
   }

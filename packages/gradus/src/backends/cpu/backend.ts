@@ -4,13 +4,14 @@
 // buffers of ordinary memory that make the collector feel the weight.
 
 import { compileProgram, type Program, type Target, wasmTarget } from "../../compiler/index.ts";
+import { bytesOf } from "../../compiler/plan.ts";
 import { type DType, dtypes, GradusError, type TypedArray } from "../../graph/index.ts";
 import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backend.ts";
 import { CollectionPressure } from "./collection.ts";
 import { controlLayout } from "./control.ts";
 import { Heap } from "./heap.ts";
 import { defaultThreads } from "./platform.ts";
-import { type LoadedProgram, ThreadPool } from "./threads.ts";
+import { type LoadedProgram, ProgramError, ThreadPool } from "./threads.ts";
 import { emitModule, parameterWords } from "./wasm/emit.ts";
 import { detectFeatures, type Features } from "./wasm/features.ts";
 
@@ -55,6 +56,19 @@ class CpuExecutable implements Executable {
 
 /** The device lacks what Gradus needs, or was used wrongly. */
 export class CpuBackendError extends GradusError {}
+
+/** An index lies outside of what it indexes. The results of the step it occurred in are discarded. */
+export class IndexError extends GradusError {}
+
+/** The error behind a program that ended itself: the only thing that programs check is their indices. */
+function explain(error: unknown, { program }: CpuExecutable): unknown {
+  const trapped = error instanceof ProgramError && /unreachable/.test(error.message);
+  if (!trapped || program.lookups.length === 0) return error;
+  return new IndexError(
+    `An index is out of range in one of: ${program.lookups.join("; ")}. Check the indices or labels of this step.`,
+    { cause: error },
+  );
+}
 
 /** A region that grows to what the largest program needs and is shared by all of them. */
 class Region {
@@ -160,6 +174,14 @@ export class CpuBackend implements Backend {
 
   compile(graph: ProgramGraph): CpuExecutable {
     const program = compileProgram(graph, this.target);
+    const bytes = program.outputs.reduce((sum, buffer) => sum + bytesOf(buffer), program.plan.arenaBytes);
+    if (bytes > this.heap.maximumBytes) {
+      const inGibibytes = (amount: number): string => `${(amount / 2 ** 30).toFixed(1)} GiB`;
+      throw new CpuBackendError(
+        `This step needs ${inGibibytes(bytes)} at one time, the cpu device has ${inGibibytes(this.heap.maximumBytes)}. ` +
+          "Use a smaller batch or model, or compute in parts.",
+      );
+    }
     const module = emitModule(program, {
       memory: this.heap.memoryImport,
       relaxedSimd: this.features.relaxedSimd,
@@ -182,18 +204,27 @@ export class CpuBackend implements Backend {
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
   ): void {
-    const { loaded, parallel } = program as CpuExecutable;
-    this.pool.run(loaded, this.bind(program as CpuExecutable, inputs, scalars, outputs), parallel);
+    const executable = program as CpuExecutable;
+    try {
+      this.pool.run(executable.loaded, this.bind(executable, inputs, scalars, outputs), executable.parallel);
+    } catch (error) {
+      throw explain(error, executable);
+    }
   }
 
-  run(
+  async run(
     program: Executable,
     inputs: readonly DeviceBuffer[],
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
   ): Promise<void> {
-    const { loaded, parallel } = program as CpuExecutable;
-    return this.pool.runAsync(loaded, this.bind(program as CpuExecutable, inputs, scalars, outputs), parallel);
+    const executable = program as CpuExecutable;
+    try {
+      const parameters = this.bind(executable, inputs, scalars, outputs);
+      await this.pool.runAsync(executable.loaded, parameters, executable.parallel);
+    } catch (error) {
+      throw explain(error, executable);
+    }
   }
 
   /** Writes the addresses and numbers a run needs; returns where. */
