@@ -42,6 +42,9 @@ export const isMap = (node: Node): boolean => maps.has(node.op);
 /** Beyond this, computing a value again for every reader costs more than storing it. */
 const recomputeLimit = 24;
 
+/** Kernels that a reduction is offered to. */
+const partnersTried = 4;
+
 export function fuse(outputs: readonly Node[]): FusedGraph {
   const order = topologicalOrder(outputs);
   const users = usersOf(order);
@@ -185,15 +188,17 @@ class KernelAssigner {
     const chain = this.chains.get(node) ?? [node];
     const reads = this.readsOf(chain.flatMap(({ inputs }) => inputs));
     for (const member of chain) reads.delete(member);
-    const partner = this.kernels.find(
-      (kernel) =>
-        kernel.kind === "reduce" &&
-        canShareLoops(kernel.anchors[0], node) &&
-        // Neither may need of the other more than the element at hand, so none may read the other at all.
-        ![...reads].some((read) => this.kernelOf.get(read) === kernel) &&
-        !chain.some((member) => kernel.reads.has(member)) &&
-        this.canTake(kernel, node, reads),
-    );
+    // Only the nearest kernels are tried: each trial walks the graph.
+    const partner = this.kernels
+      .filter(({ kind, anchors }) => kind === "reduce" && canShareLoops(anchors[0], node))
+      .slice(-partnersTried)
+      .find(
+        (kernel) =>
+          // Neither may need of the other more than the element at hand, so none may read the other at all.
+          ![...reads].some((read) => this.kernelOf.get(read) === kernel) &&
+          !chain.some((member) => kernel.reads.has(member)) &&
+          this.canTake(kernel, node, reads),
+      );
     if (partner !== undefined) {
       partner.anchors.push(node);
       this.adopt(partner, node, reads);
