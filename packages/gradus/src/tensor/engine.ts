@@ -252,7 +252,7 @@ export class Engine {
     this.wanted.clear();
     if (fresh.length > 0) {
       // What raises StaleTensorError must do so before anything has changed.
-      this.checkComputable(wanted);
+      this.canonicalize(wanted.filter((node) => node.value === null));
       const run = this.prepareProgram(fresh.map((variable) => variable.initial));
       if (run) runs.push(run);
       for (const variable of fresh) {
@@ -261,15 +261,13 @@ export class Engine {
       }
     }
     const states = [...this.pending];
-    this.checkComputable(wanted);
     let run: Run | null;
     try {
       run = this.prepareProgram([...wanted, ...states.map((variable) => variable.node)]);
     } catch (error) {
-      // A step that cannot be made is not made at all, and must not stand in the way of every later one.
-      for (const variable of states) variable.revert();
-      this.pending.clear();
       this.takeBack(runs);
+      // A step that cannot be made is not made at all, and must not stand in the way of every later one.
+      this.giveUp(error instanceof StaleTensorError ? (variable) => !this.isComputable(variable.node) : () => true);
       throw error;
     }
     if (run) runs.push(run);
@@ -283,20 +281,12 @@ export class Engine {
     return runs;
   }
 
-  /**
-   * Raises StaleTensorError where an input is gone. State that waits for a flush is then no reason to fail again: what of
-   * it can be computed stays, what cannot is given up.
-   */
-  private checkComputable(wanted: readonly Node[]): void {
-    try {
-      this.canonicalize(wanted.filter((node) => node.value === null));
-    } catch (error) {
-      for (const variable of this.pending) {
-        if (variable.realized === null || this.isComputable(variable.node)) continue;
-        variable.revert();
-        this.pending.delete(variable);
-      }
-      throw error;
+  /** Pending state goes back to its realized version; first versions stay to be computed. */
+  private giveUp(which: (variable: Variable) => boolean): void {
+    for (const variable of [...this.pending]) {
+      if (!which(variable)) continue;
+      variable.revert();
+      if (variable.realized !== null) this.pending.delete(variable);
     }
   }
 
