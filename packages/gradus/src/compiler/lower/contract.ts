@@ -296,17 +296,14 @@ class Contraction {
   ): Statement[] {
     const { lanes } = this.target;
     const base = Index.variable(column).multiply(this.common.size * this.tile.columns);
-    const at = (k: Index): Statement[] =>
-      step(
-        k,
-        Array.from({ length: this.vectors }, (_, v) =>
-          this.build.load(this.scratch, base.add(k.multiply(this.tile.columns)).add(v * lanes), null, lanes),
-        ),
-      );
     // One common element an iteration: with more, optimizing compilers move all loads of the body to its beginning and
     // run out of registers (seen in V8 11).
     const k = new LoopVariable("k", this.common.size);
-    return [loop(k, at(Index.variable(k)))];
+    const position = Index.variable(k);
+    const vectors = Array.from({ length: this.vectors }, (_, v) =>
+      this.build.load(this.scratch, base.add(position.multiply(this.tile.columns)).add(v * lanes), null, lanes),
+    );
+    return [loop(k, step(position, vectors))];
   }
 
   private directSteps(
@@ -354,33 +351,24 @@ class Contraction {
       index: columns.bindIndex(build, index, place),
       value: values[i],
     }));
-    const vectorsOf = results.map((result) => ({
-      ...result,
-      value: vectorize(build, result.value, lane, Index.constant(0), lanes, wide),
-    }));
-    const stored = vectorsOf.flatMap(({ buffer, index, value }) =>
-      storeVector(build, buffer, index, value, lane, Index.constant(0)),
+    // The epilogue is computed once, before it is known how much of it is stored.
+    const held = results.map(({ value }, i) => new Register(`result${i}`, value.kind, lanes));
+    const assigns = results.map(({ value }, i): Statement => {
+      return { op: "assign", register: held[i], value: vectorize(build, value, lane, Index.constant(0), lanes, wide) };
+    });
+    const whole = results.flatMap(({ buffer, index }, i) =>
+      storeVector(build, buffer, index, build.read(held[i]), lane, Index.constant(0)),
     );
     const complete = columns.complete(build, column, this.vectors, v);
-    if (complete === null) return stored;
+    if (complete === null) return [...assigns, ...whole];
     const partial = Array.from({ length: lanes }, (_, l): Statement => {
-      const here = (index: Index): Index => substituteIndex(build, index, lane, Index.constant(l));
-      const stores = vectorsOf.map(
-        ({ buffer, index, value }): Statement => ({
-          op: "store",
-          buffer,
-          index: here(index),
-          value: build.lane(value, l),
-        }),
-      );
+      const stores = results.map(({ buffer, index }, i): Statement => {
+        const here = substituteIndex(build, index, lane, Index.constant(l));
+        return { op: "store", buffer, index: here, value: build.lane(build.read(held[i]), l) };
+      });
       return { op: "if", condition: columns.has(build, column, this.vectors, v, l), whenTrue: stores, whenFalse: [] };
     });
-    // The epilogue is computed once, before it is known how much of it is stored.
-    const held = vectorsOf.map(({ value }, i) => new Register(`result${i}`, value.kind, value.lanes));
-    const assigns = vectorsOf.map(({ value }, i): Statement => ({ op: "assign", register: held[i], value }));
-    const reread = (statements: Statement[]): Statement[] =>
-      statements.map((statement) => replaceValues(build, statement, vectorsOf, held));
-    return [...assigns, { op: "if", condition: complete, whenTrue: reread(stored), whenFalse: reread(partial) }];
+    return [...assigns, { op: "if", condition: complete, whenTrue: whole, whenFalse: partial }];
   }
 
   /** The result's index, and the epilogue's values there, at a column by name. */
@@ -404,28 +392,6 @@ class Contraction {
       return this.stores(output).map((buffer) => ({ buffer, index: flat, value }));
     });
   }
-}
-
-/** Stores read their values from registers instead of computing them again. */
-function replaceValues(
-  build: Builder,
-  statement: Statement,
-  values: readonly { readonly value: Expression }[],
-  held: readonly Register[],
-): Statement {
-  if (statement.op === "if") {
-    const inner = (list: readonly Statement[]): Statement[] =>
-      list.map((each) => replaceValues(build, each, values, held));
-    return { ...statement, whenTrue: inner(statement.whenTrue), whenFalse: inner(statement.whenFalse) };
-  }
-  if (statement.op !== "store") return statement;
-  const { value } = statement;
-  const whole = values.findIndex((each) => each.value === value);
-  if (whole >= 0) return { ...statement, value: build.read(held[whole]) };
-  if (value.node.op !== "lane") return statement;
-  const { x, lane } = value.node;
-  const of = values.findIndex((each) => each.value === x);
-  return of < 0 ? statement : { ...statement, value: build.lane(build.read(held[of]), lane) };
 }
 
 /** The tile that wastes the least on this shape; among equals the first, which has the most reuse. */
