@@ -60,6 +60,3 @@ export function createMath() {
     ...{ tan, tanh, trunc },
   };
 }
-
-/** A name that programs may import from `math`. */
-export type MathFunction = keyof ReturnType<typeof createMath>;
