@@ -1,4 +1,5 @@
-// What the compiler made of a step, in print: GRADUS_DEBUG=graph,kernels,loops,plan.
+// What the compiler made of a step, in print: GRADUS_DEBUG=graph,kernels,loops,plan; and how
+// long its kernels took: GRADUS_DEBUG=time.
 
 import { type Node, topologicalOrder } from "../graph/index.ts";
 import type { FusedGraph } from "./fuse.ts";
@@ -7,7 +8,7 @@ import type { BufferReference, Expression, Statement } from "./ir.ts";
 import { bytesOf, type KernelAccess } from "./plan.ts";
 import type { Program } from "./program.ts";
 
-export type DebugTopic = "graph" | "kernels" | "loops" | "plan";
+export type DebugTopic = "graph" | "kernels" | "loops" | "plan" | "time";
 
 /** Reads the environment, where there is one; in a browser `globalThis.GRADUS_DEBUG`. */
 export function debugging(topic: DebugTopic): boolean {

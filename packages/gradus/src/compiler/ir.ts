@@ -204,6 +204,8 @@ export interface LoweredKernel {
   readonly phases: readonly LoopNest[];
   /** Bytes of scratch memory that each thread needs. */
   readonly scratchBytes: number;
+  /** Multiply-adds of its contractions. */
+  readonly multiplyAdds: number;
 }
 
 export function loop(

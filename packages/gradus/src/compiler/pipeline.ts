@@ -2,10 +2,10 @@
 // schedule and plan; each is followed by its verifier where that is asked for, and can be printed.
 
 import type { ProgramGraph } from "../backends/backend.ts";
-import { type Node, type Op, sizeOf, topologicalOrder } from "../graph/index.ts";
+import { dtypes, type Node, type Op, sizeOf, topologicalOrder } from "../graph/index.ts";
 import { canonicalizeNode } from "./canonicalize.ts";
 import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
-import { fuse } from "./fuse.ts";
+import { fuse, type Kernel } from "./fuse.ts";
 import type { BufferReference } from "./ir.ts";
 import { lowerGroup } from "./lower/index.ts";
 import type { Storage } from "./lower/values.ts";
@@ -69,7 +69,12 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
   });
   const memory = plan(accesses);
   verifyPlan(accesses, memory);
-  const kernels = lowered.map(({ name, phases }) => ({ name, phases: phases.map((phase) => schedule(phase, target)) }));
+  const kernels = lowered.map(({ name, phases, multiplyAdds }, i) => ({
+    name,
+    phases: phases.map((phase) => schedule(phase, target)),
+    multiplyAdds,
+    bytes: bytesMoved(fused.groups[i]),
+  }));
   kernels.forEach((kernel) => {
     verifyLoops(kernel);
   });
@@ -85,6 +90,11 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
   if (debugging("loops")) printLoops(program);
   if (debugging("plan")) printPlan(program, accesses);
   return program;
+}
+
+function bytesMoved(group: readonly Kernel[]): number {
+  const values = new Set(group.flatMap(({ reads, outputs }) => [...reads, ...outputs]));
+  return [...values].reduce((sum, { shape, dtype }) => sum + sizeOf(shape) * dtypes[dtype].bytes, 0);
 }
 
 function lookupsIn(outputs: readonly Node[]): string[] {

@@ -7,6 +7,10 @@ import type { MemoryPlan } from "./plan.ts";
 export interface ProgramKernel {
   readonly name: string;
   readonly phases: readonly LoopNest[];
+  /** Multiply-adds of its contractions. */
+  readonly multiplyAdds: number;
+  /** Bytes of the values it reads and of those it writes, each counted once. */
+  readonly bytes: number;
 }
 
 /** A program for one target: what an emitter prints. */

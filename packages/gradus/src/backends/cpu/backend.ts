@@ -3,13 +3,14 @@
 // it has handed out and, past a threshold, asks for a collection: in Node by the collector's own function, elsewhere by
 // buffers of ordinary memory that make the collector feel the weight.
 
-import { compileProgram, type Program, type Target, wasmTarget } from "../../compiler/index.ts";
+import { compileProgram, debugging, type Program, type Target, wasmTarget } from "../../compiler/index.ts";
 import { bytesOf } from "../../compiler/plan.ts";
 import { type DType, dtypes, GradusError, type TypedArray } from "../../graph/index.ts";
 import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backend.ts";
 import { CollectionPressure } from "./collection.ts";
 import { controlLayout } from "./control.ts";
 import { Heap } from "./heap.ts";
+import { KernelTimes } from "./kernel-times.ts";
 import { defaultThreads } from "./platform.ts";
 import { type LoadedProgram, ProgramError, ThreadPool } from "./threads.ts";
 import { emitModule, parameterWords } from "./wasm/emit.ts";
@@ -43,6 +44,8 @@ class CpuExecutable implements Executable {
     readonly codeBytes: number,
     /** Whether all threads run it, or the caller's alone. */
     readonly parallel: boolean,
+    /** Where kernels are to be timed: the same program, kernel by kernel. */
+    readonly times: KernelTimes | null,
   ) {}
 
   get kernels(): number {
@@ -182,6 +185,13 @@ export class CpuBackend implements Backend {
           "Use a smaller batch or model, or compute in parts.",
       );
     }
+    const { loaded, parallel, codeBytes } = this.load(program);
+    const timed = debugging("time") && this.pool.canBlock;
+    const times = timed ? new KernelTimes(program, (kernel) => this.load(kernel)) : null;
+    return new CpuExecutable(program, loaded, codeBytes, parallel, times);
+  }
+
+  private load(program: Program): { loaded: LoadedProgram; parallel: boolean; codeBytes: number } {
     const module = emitModule(program, {
       memory: this.heap.memoryImport,
       relaxedSimd: this.features.relaxedSimd,
@@ -191,11 +201,13 @@ export class CpuBackend implements Backend {
       phases.some(({ body }) => body.some((statement) => statement.op === "for" && statement.parallel)),
     );
     const onWorkers = parallel || (!this.pool.canBlock && memoryOf(program) > briefBytes);
-    return new CpuExecutable(program, this.pool.load(module), module.byteLength, onWorkers);
+    return { loaded: this.pool.load(module), parallel: onWorkers, codeBytes: module.byteLength };
   }
 
   release(program: Executable): void {
-    this.pool.unload((program as CpuExecutable).loaded);
+    const { loaded, times } = program as CpuExecutable;
+    this.pool.unload(loaded);
+    for (const kernel of times?.programs ?? []) this.pool.unload(kernel);
   }
 
   runSync(
@@ -206,7 +218,10 @@ export class CpuBackend implements Backend {
   ): void {
     const executable = program as CpuExecutable;
     try {
-      this.pool.run(executable.loaded, this.bind(executable, inputs, scalars, outputs), executable.parallel);
+      const parameters = this.bind(executable, inputs, scalars, outputs);
+      const { loaded, parallel, times } = executable;
+      if (times === null) this.pool.run(loaded, parameters, parallel);
+      else times.run((kernel, shared) => this.pool.run(kernel, parameters, shared));
     } catch (error) {
       throw explain(error, executable);
     }
@@ -219,6 +234,7 @@ export class CpuBackend implements Backend {
     outputs: readonly DeviceBuffer[],
   ): Promise<void> {
     const executable = program as CpuExecutable;
+    if (executable.times !== null) return this.runSync(program, inputs, scalars, outputs);
     try {
       const parameters = this.bind(executable, inputs, scalars, outputs);
       await this.pool.runAsync(executable.loaded, parameters, executable.parallel);

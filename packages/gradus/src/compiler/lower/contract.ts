@@ -24,6 +24,7 @@ import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 export interface LoweredContraction {
   readonly phases: Statement[][];
   readonly scratchBytes: number;
+  readonly multiplyAdds: number;
   /** Packed row panels: memory the planner must find for this kernel alone. */
   readonly workspace: BufferReference;
 }
@@ -129,6 +130,7 @@ class Contraction {
     return {
       phases: [this.packRows(), this.multiply()],
       scratchBytes: this.scratch.elements * 4 + 64,
+      multiplyAdds: this.work,
       workspace: this.workspace,
     };
   }

@@ -12,6 +12,7 @@ import type { Storage } from "./values.ts";
 interface Lowered {
   readonly phases: Statement[][];
   readonly scratchBytes?: number;
+  readonly multiplyAdds?: number;
   /** Memory that the kernel needs for itself. */
   readonly workspace?: BufferReference;
 }
@@ -66,6 +67,7 @@ export function lowerGroup(
     name: nameOf(group),
     phases,
     scratchBytes: Math.max(0, ...lowered.map(({ scratchBytes = 0 }) => scratchBytes)),
+    multiplyAdds: lowered.reduce((sum, { multiplyAdds = 0 }) => sum + multiplyAdds, 0),
     workspaces: lowered.flatMap(({ workspace }) => workspace ?? []),
   };
 }
