@@ -1,10 +1,10 @@
 // The second half of simplification: one form for everything that contracts or sums.
-// A convolution becomes a contraction over a window view of its padded input (implicit GEMM: the windows are never laid
-// out, packing reads through the view). Contractions that are none (no common or no free dimension, other dtypes than
+// A convolution becomes a contraction over a window view (see convolution.ts). Contractions that are none (no common or no free dimension, other dtypes than
 // float32) become maps and sums. Long sums of few results are split, so that threads can share them. A fold whose
 // windows tile its result is a view.
 
 import { type Node, parseDotSpec, sizeOf, windowCount } from "../graph/index.ts";
+import { convolutionAsContraction } from "./convolution.ts";
 import type { GraphBuilder } from "./rewrite.ts";
 import { simplifyNode } from "./simplify.ts";
 
@@ -17,7 +17,12 @@ const splitResults = 16;
 const splitContractionFrom = 2048;
 
 export function canonicalizeNode(node: Node, build: GraphBuilder): Node {
-  if (node.is("conv")) return canonicalConvolution(node, build);
+  if (node.is("conv")) {
+    return convolutionAsContraction(node, build, {
+      dot: (a, b, spec) => canonicalDot(build.make("dot", [a, b], { spec }) as Node<"dot">, build),
+      reshape: (x, shape) => reshape(x, shape, build),
+    });
+  }
   if (node.is("dot")) return canonicalDot(node, build);
   if (node.is("fold")) return tilingFold(node, build) ?? (node as unknown as Node);
   if (node.is("sum")) return splitSum(node, build) ?? (node as unknown as Node);
@@ -26,64 +31,6 @@ export function canonicalizeNode(node: Node, build: GraphBuilder): Node {
 
 function reshape(x: Node, shape: readonly number[], build: GraphBuilder): Node {
   return simplifyNode(build.make("reshape", [x], {}, { shape, dtype: x.dtype }), build);
-}
-
-/** Windows over the input's spatial axes, [N, C, *out, *kernel]. */
-function windows(node: Node<"conv">, build: GraphBuilder): Node {
-  const [x, weight] = node.inputs;
-  const { stride, low, high, inputDilation, kernelDilation } = node.attributes;
-  const leading = [0, 0];
-  const crop = {
-    start: [...leading, ...low.map((amount, i) => (inputDilation[i] === 1 ? Math.max(0, -amount) : 0))],
-    stop: x.shape.map((extent, axis) =>
-      axis >= 2 && inputDilation[axis - 2] === 1 ? extent - Math.max(0, -high[axis - 2]) : extent,
-    ),
-    step: x.shape.map(() => 1),
-  };
-  const cropped = build.make("slice", [x], crop);
-  let source = sizeOf(cropped.shape) === sizeOf(x.shape) ? x : cropped;
-  const padding = {
-    low: [...leading, ...low.map((amount) => Math.max(0, amount))],
-    high: [...leading, ...high.map((amount) => Math.max(0, amount))],
-    interior: [...leading, ...inputDilation.map((dilation) => dilation - 1)],
-    value: 0,
-  };
-  const padded = [padding.low, padding.high, padding.interior].some((amounts) => amounts.some((amount) => amount > 0));
-  if (padded) source = build.make("pad", [source], padding);
-  // A negative amount crops a dilated input only after it was dilated.
-  const late = {
-    start: [...leading, ...low.map((amount, i) => (inputDilation[i] === 1 ? 0 : Math.max(0, -amount)))],
-    stop: source.shape.map((extent, axis) =>
-      axis >= 2 && inputDilation[axis - 2] !== 1 ? extent - Math.max(0, -high[axis - 2]) : extent,
-    ),
-    step: x.shape.map(() => 1),
-  };
-  const lateCropped = build.make("slice", [source], late);
-  if (sizeOf(lateCropped.shape) !== sizeOf(source.shape)) source = lateCropped;
-  return build.make("window", [source], {
-    axes: stride.map((_, i) => i + 2),
-    size: weight.shape.slice(2),
-    stride,
-    dilation: kernelDilation,
-  });
-}
-
-function canonicalConvolution(node: Node<"conv">, build: GraphBuilder): Node {
-  const [x, weight] = node.inputs;
-  const { groups } = node.attributes;
-  const spatial = x.shape.length - 2;
-  const [batch, channels] = x.shape;
-  const [outputs, inputsPerGroup, ...kernel] = weight.shape;
-  const out = node.shape.slice(2);
-  const [n, g, c, o] = labels;
-  const outLabels = labels.slice(4, 4 + spatial);
-  const kernelLabels = labels.slice(4 + spatial, 4 + 2 * spatial);
-  const images = windows(node, build);
-  const splitImages = reshape(images, [batch, groups, channels / groups, ...out, ...kernel], build);
-  const splitWeight = reshape(weight, [groups, outputs / groups, inputsPerGroup, ...kernel], build);
-  const spec = `${g}${o}${c}${kernelLabels},${n}${g}${c}${outLabels}${kernelLabels}->${n}${g}${o}${outLabels}`;
-  const result = canonicalDot(build.make("dot", [splitWeight, splitImages], { spec }) as Node<"dot">, build);
-  return reshape(result, node.shape, build);
 }
 
 /** Drops labels of extent 1, turns degenerate contractions into maps and sums, splits long ones. */

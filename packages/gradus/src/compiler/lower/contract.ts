@@ -78,9 +78,15 @@ class Contraction {
     this.out = spec.out;
     const [a, b] = this.node.inputs;
     const free = [...spec.out].filter((label) => !(spec.a.includes(label) && spec.b.includes(label)));
-    const columnsAreB = spec.b.includes(free[free.length - 1]);
-    this.rowOperand = columnsAreB ? { node: a, labels: spec.a } : { node: b, labels: spec.b };
-    this.columnOperand = columnsAreB ? { node: b, labels: spec.b } : { node: a, labels: spec.a };
+    const operands: Operand[] = [
+      { node: a, labels: spec.a },
+      { node: b, labels: spec.b },
+    ];
+    const [last, other] = spec.b.includes(free[free.length - 1]) ? operands.reverse() : operands;
+    // Results in columns are stored as vectors; but it is more that loads are, which are of all the common dimension.
+    const exchanged = !this.fillsVectors(last, free) && this.fillsVectors(other, free);
+    this.rowOperand = exchanged ? last : other;
+    this.columnOperand = exchanged ? other : last;
     const inRow = (label: string): boolean => this.rowOperand.labels.includes(label);
     const inColumn = (label: string): boolean => this.columnOperand.labels.includes(label);
     const role = (from: string, keep: (label: string) => boolean): Dimensions =>
@@ -112,6 +118,18 @@ class Contraction {
     };
     const blockElements = this.direct ? 0 : this.blockPanels * this.common.size * this.tile.columns;
     this.scratch = { name: "block", dtype: "float32", elements: blockElements, space: "scratch" };
+  }
+
+  /** Whether vectors along the last free dimension of an operand lie side by side in memory. */
+  private fillsVectors({ node, labels }: Operand, free: readonly string[]): boolean {
+    const label = free.findLast((name) => labels.includes(name));
+    if (label === undefined || node.shape[labels.indexOf(label)] < this.target.lanes) return false;
+    const variables = node.shape.map((extent, i) => new LoopVariable(labels[i], extent));
+    const element = this.values.at(
+      node,
+      variables.map((variable) => Index.variable(variable)),
+    );
+    return element.node.op === "load" && element.node.index.coefficientOf(variables[labels.indexOf(label)]) === 1;
   }
 
   private get worthSharing(): boolean {
