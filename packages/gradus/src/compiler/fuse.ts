@@ -2,23 +2,11 @@
 // they are read; then every stored value is given to a kernel. A kernel is grown around an anchor (a reduction or a
 // contraction): what precedes it is computed as it is read, what follows it element by element is its epilogue.
 
-import { type Node, type Op, sameShape, sizeOf, topologicalOrder } from "../graph/index.ts";
+import { type Node, sameShape, sizeOf, topologicalOrder } from "../graph/index.ts";
 import { computationCost } from "./cost.ts";
-
-export type KernelKind = "map" | "reduce" | "contract" | "concat" | "scatterAdd" | "argsort" | "cumsum";
-
-/** A kernel: what it computes over one domain, and which of it is stored. */
-export interface Kernel {
-  readonly kind: KernelKind;
-  /** The shape its results are indexed by. */
-  readonly shape: readonly number[];
-  /** The reductions, the contraction, or the one op of other kinds. */
-  readonly anchors: Node[];
-  /** The nodes stored, in topological order. */
-  readonly outputs: Node[];
-  /** Stored values it reads from other kernels. */
-  readonly reads: Set<Node>;
-}
+import { inputs, isAnchor, isMap, type Kernel, type KernelKind, leaves, opaque } from "./kernel.ts";
+import { joinStages } from "./stages.ts";
+import { views } from "./view-index.ts";
 
 /** Kernels in an order in which they can run. Those of one group need no barrier between them and run as one kernel. */
 export interface FusedGraph {
@@ -27,17 +15,6 @@ export interface FusedGraph {
   /** Nodes that several nodes read. */
   readonly shared: ReadonlySet<Node>;
 }
-
-const leaves: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar", "full", "iota", "random"]);
-/** Leaves that lie in memory. */
-const inputs: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
-const maps: ReadonlySet<Op> = new Set<Op>(["unary", "binary", "compare", "select", "cast", "detach"]);
-const views: ReadonlySet<Op> = new Set<Op>(["reshape", "permute", "expand", "slice", "flip", "window"]);
-const reductions: ReadonlySet<Op> = new Set<Op>(["sum", "max", "argmax", "fold"]);
-const opaque: ReadonlySet<Op> = new Set<Op>(["concat", "scatterAdd", "argsort", "cumsum"]);
-
-const isAnchor = (node: Node): boolean => reductions.has(node.op) || node.op === "dot";
-export const isMap = (node: Node): boolean => maps.has(node.op);
 
 /** Beyond this, computing a value again for every reader costs more than storing it. */
 const recomputeLimit = 24;
@@ -51,9 +28,11 @@ export function fuse(outputs: readonly Node[]): FusedGraph {
   const { stored, epilogues } = chooseStored(order, users, outputs);
   const assigner = new KernelAssigner(stored, epilogues);
   for (const node of order) assigner.place(node);
-  const kernels = assigner.sorted();
-  dropUnread(kernels, stored, outputs);
-  const shared = new Set(order.filter((node) => users.get(node)!.size > 1));
+  const separate = assigner.sorted();
+  dropUnread(separate, stored, outputs);
+  const kernels = joinStages(separate, stored, outputs);
+  const readTwice = order.flatMap((node) => node.inputs.filter((input, i) => node.inputs.indexOf(input) < i));
+  const shared = new Set([...order.filter((node) => users.get(node)!.size > 1), ...readTwice]);
   return { groups: groupIndependent(kernels), stored, shared };
 }
 

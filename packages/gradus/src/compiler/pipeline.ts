@@ -5,8 +5,10 @@ import type { ProgramGraph } from "../backends/backend.ts";
 import { dtypes, type Node, type Op, sizeOf, topologicalOrder } from "../graph/index.ts";
 import { canonicalizeNode } from "./canonicalize.ts";
 import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
-import { fuse, type Kernel } from "./fuse.ts";
+import { fuse } from "./fuse.ts";
+import { flatten } from "./index-expression.ts";
 import type { BufferReference } from "./ir.ts";
+import type { Kernel } from "./kernel.ts";
 import { lowerGroup } from "./lower/index.ts";
 import type { Storage } from "./lower/values.ts";
 import { plan } from "./plan.ts";
@@ -58,6 +60,7 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
 
   const storage: Storage = {
     bufferOf: (node) => references.get(node)?.[0],
+    placeOf: (node, at) => flatten(at, node.shape),
     isShared: (node) => fused.shared.has(node),
   };
   const stores = (node: Node): readonly BufferReference[] => references.get(node) ?? [];

@@ -15,10 +15,11 @@ interface Scope {
   /** Its statements so far. What an inner scope needs of it is appended, so it stands right before that scope. */
   readonly emitted: Statement[];
   readonly known: Map<Expression, Register>;
+  /** Of what depends on registers or on memory the kernel writes: what is known until one of those changes. */
+  readonly segment: Map<Expression, Register>;
+  /** Registers that are assigned somewhere within. */
+  readonly assigned: ReadonlySet<Register>;
 }
-
-/** Expressions that depend on registers or on memory the kernel writes; valid until one of those changes. */
-type Segment = Map<Expression, Register>;
 
 export function schedule(nest: LoopNest, target: Target): LoopNest {
   return { body: new Scheduler(nest, target).run() };
@@ -197,44 +198,44 @@ class Scheduler {
 
   // Placing ---------------------------------------------------------------------------------------------------------
 
-  private open(variable: LoopVariable | null, conditional: boolean): Scope {
-    const scope: Scope = { variable, conditional, emitted: [], known: new Map() };
-    this.scopes.push(scope);
-    return scope;
+  private get scope(): Scope {
+    return this.scopes[this.scopes.length - 1];
   }
 
   private within(variable: LoopVariable | null, conditional: boolean, body: readonly Statement[]): Statement[] {
-    const scope = this.open(variable, conditional);
-    this.place(body, new Map(), scope.emitted);
+    const assigned = assignedIn(body);
+    const scope: Scope = { variable, conditional, emitted: [], known: new Map(), segment: new Map(), assigned };
+    this.scopes.push(scope);
+    this.place(body, scope);
     this.scopes.pop();
     return scope.emitted;
   }
 
-  private place(body: readonly Statement[], segment: Segment, result: Statement[]): void {
+  private place(body: readonly Statement[], { emitted: result, segment }: Scope): void {
     for (const statement of body) {
       switch (statement.op) {
         case "assign": {
-          const value = this.settle(statement.value, segment, result);
+          const value = this.settle(statement.value, result);
           result.push({ ...statement, value });
           this.invalidate(segment, (expression) => expression.registers.has(statement.register));
           break;
         }
         case "put": {
-          const address = this.settle(statement.address, segment, result);
-          const value = this.settle(statement.value, segment, result);
+          const address = this.settle(statement.address, result);
+          const value = this.settle(statement.value, result);
           result.push({ ...statement, address, value });
           this.invalidate(segment, (expression) => this.isVolatile(expression));
           break;
         }
         case "for": {
-          const from = this.settleBound(statement.from, segment, result);
-          const to = this.settleBound(statement.to, segment, result);
+          const from = this.settleBound(statement.from, result);
+          const to = this.settleBound(statement.to, result);
           result.push({ ...statement, from, to, body: this.within(statement.variable, false, statement.body) });
           segment.clear();
           break;
         }
         case "if": {
-          const condition = this.settle(statement.condition, segment, result);
+          const condition = this.settle(statement.condition, result);
           const whenTrue = this.within(null, true, statement.whenTrue);
           const whenFalse = this.within(null, true, statement.whenFalse);
           result.push({ op: "if", condition, whenTrue, whenFalse });
@@ -247,76 +248,63 @@ class Scheduler {
     }
   }
 
-  private invalidate(segment: Segment, changed: (expression: Expression) => boolean): void {
+  private invalidate(segment: Map<Expression, Register>, changed: (expression: Expression) => boolean): void {
     for (const expression of segment.keys()) if (changed(expression)) segment.delete(expression);
   }
 
-  private settleBound(bound: Index, segment: Segment, before: Statement[]): Index {
+  private settleBound(bound: Index, before: Statement[]): Index {
     const [term] = bound.terms;
     if (term === undefined || term.atom.kind !== "value") return bound;
-    return Index.value(this.settle(term.atom.value, segment, before), Number.MAX_SAFE_INTEGER);
+    return Index.value(this.settle(term.atom.value, before), Number.MAX_SAFE_INTEGER);
   }
 
   /** The expression as it is to be emitted in the innermost scope; what it shares is assigned before it. */
-  private settle(expression: Expression, segment: Segment, before: Statement[], conditional = false): Expression {
+  private settle(expression: Expression, before: Statement[], conditional = false): Expression {
     const { node } = expression;
     if (node.op === "constant" || node.op === "read" || node.op === "variable" || node.op === "base") return expression;
-    const local = expression.registers.size > 0 || this.isVolatile(expression);
     // Under a condition a load may be out of bounds, so it stays where it is.
-    if (conditional && this.hasLoad(expression)) return this.settleOperands(expression, segment, before, true);
-    if (local) {
-      const known = segment.get(expression);
-      if (known !== undefined) return this.build.read(known);
-      const settled = this.settleOperands(expression, segment, before, conditional);
-      if (conditional || (this.uses.get(expression) ?? 0) < 2) return settled;
-      const register = this.temporary(expression);
-      before.push({ op: "assign", register, value: settled });
-      segment.set(expression, register);
-      return this.build.read(register);
-    }
+    if (conditional && this.hasLoad(expression)) return this.settleOperands(expression, before, true);
+    const changes = expression.registers.size > 0 || this.isVolatile(expression);
     const home = this.homeOf(expression);
-    const known = home.known.get(expression);
-    if (known !== undefined) return this.build.read(known);
-    const here = home === this.scopes[this.scopes.length - 1];
-    if (here && (this.uses.get(expression) ?? 0) < 2)
-      return this.settleOperands(expression, segment, before, conditional);
-    const register = this.temporary(expression);
+    const { known } = changes ? { known: home.segment } : home;
+    const register = known.get(expression);
+    if (register !== undefined) return this.build.read(register);
+    const usedOnce = (this.uses.get(expression) ?? 0) < 2;
+    if (home === this.scope && (usedOnce || (changes && conditional)))
+      return this.settleOperands(expression, before, conditional);
+    const temporary = this.temporary(expression);
     // What an invariant expression is made of is invariant too, so its operands settle there or further out.
-    const settled = this.settleIn(home, expression);
-    home.emitted.push({ op: "assign", register, value: settled });
-    home.known.set(expression, register);
-    return this.build.read(register);
+    const settled =
+      home === this.scope ? this.settleOperands(expression, before, conditional) : this.settleIn(home, expression);
+    (home === this.scope ? before : home.emitted).push({ op: "assign", register: temporary, value: settled });
+    known.set(expression, temporary);
+    return this.build.read(temporary);
   }
 
   private settleIn(home: Scope, expression: Expression): Expression {
     const deeper = this.scopes.splice(this.scopes.indexOf(home) + 1);
-    const settled = this.settleOperands(expression, new Map(), home.emitted, false);
+    const settled = this.settleOperands(expression, home.emitted, false);
     this.scopes.push(...deeper);
     return settled;
   }
 
-  private settleOperands(
-    expression: Expression,
-    segment: Segment,
-    before: Statement[],
-    conditional: boolean,
-  ): Expression {
+  private settleOperands(expression: Expression, before: Statement[], conditional: boolean): Expression {
     const { node } = expression;
     if (node.op === "choose") {
-      const condition = this.settle(node.condition, segment, before, conditional);
-      const a = this.settle(node.a, segment, before, true);
-      const b = this.settle(node.b, segment, before, true);
+      const condition = this.settle(node.condition, before, conditional);
+      const a = this.settle(node.a, before, true);
+      const b = this.settle(node.b, before, true);
       return this.build.choose(condition, a, b);
     }
     if (node.op === "fetch" && node.guard !== null) {
-      const guard = this.settle(node.guard, segment, before, conditional);
-      const address = this.settle(node.address, segment, before, true);
+      const guard = this.settle(node.guard, before, conditional);
+      const address = this.settle(node.address, before, true);
       return this.build.fetch(node.buffer, address, node.offset, guard, expression.lanes);
     }
     return rebuild(
       this.build,
       expression,
-      (operand) => this.settle(operand, segment, before, conditional),
+      (operand) => this.settle(operand, before, conditional),
       (index) => index,
     );
   }
@@ -325,13 +313,18 @@ class Scheduler {
     return new Register(`t${this.temporaries++}`, expression.kind, expression.lanes);
   }
 
-  /** The outermost scope in which an invariant expression is defined; loads do not leave a branch. */
+  /**
+   * The outermost scope in which an expression has the same value: outside of loops whose variable it depends on or in
+   * which its registers change. Loads do not leave a branch, and what the kernel writes is read where it is needed.
+   */
   private homeOf(expression: Expression): Scope {
-    const loads = this.hasLoad(expression);
+    if (this.isVolatile(expression)) return this.scope;
+    const stays = this.hasLoad(expression) || expression.registers.size > 0;
     for (let i = this.scopes.length - 1; i > 0; i--) {
       const scope = this.scopes[i];
       if (scope.variable !== null && expression.variables.has(scope.variable)) return scope;
-      if (scope.conditional && loads) return scope;
+      if (scope.conditional && stays) return scope;
+      for (const register of expression.registers) if (scope.assigned.has(register)) return scope;
     }
     return this.scopes[0];
   }
@@ -358,4 +351,14 @@ class Scheduler {
     }
     return result;
   }
+}
+
+/** The registers that statements, and those within them, assign. */
+function assignedIn(body: readonly Statement[], into: Set<Register> = new Set()): Set<Register> {
+  for (const statement of body) {
+    if (statement.op === "assign") into.add(statement.register);
+    else if (statement.op === "for") assignedIn(statement.body, into);
+    else if (statement.op === "if") assignedIn([...statement.whenTrue, ...statement.whenFalse], into);
+  }
+  return into;
 }

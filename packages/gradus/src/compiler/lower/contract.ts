@@ -10,9 +10,9 @@
 
 import { type Node, parseDotSpec } from "../../graph/index.ts";
 import { Builder } from "../builder.ts";
-import type { Kernel } from "../fuse.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import { type BufferReference, type Expression, loop, Register, type Statement } from "../ir.ts";
+import type { Kernel } from "../kernel.ts";
 import type { Target, TileShape } from "../target.ts";
 import { ColumnLayout } from "./column-layout.ts";
 import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensions.ts";

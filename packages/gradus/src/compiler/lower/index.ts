@@ -1,12 +1,14 @@
 // Pass 3, lower: kernels become loops.
 
 import { type Node, sizeOf } from "../../graph/index.ts";
-import type { Kernel } from "../fuse.ts";
 import type { BufferReference, LoweredKernel, Statement } from "../ir.ts";
+import type { Kernel } from "../kernel.ts";
+import type { StagedKernel } from "../stages.ts";
 import type { Target } from "../target.ts";
 import { lowerContraction } from "./contract.ts";
 import { lowerArgsort, lowerConcat, lowerCumulativeSum, lowerScatterAdd } from "./index-kernels.ts";
 import { lowerMapReduce, type Stores } from "./map-reduce.ts";
+import { lowerStages } from "./stages.ts";
 import type { Storage } from "./values.ts";
 
 interface Lowered {
@@ -26,6 +28,7 @@ const rules: { readonly [K in Kernel["kind"]]: Rule } = {
   map: (...args) => ({ phases: [lowerMapReduce(...args)] }),
   reduce: (...args) => ({ phases: [lowerMapReduce(...args)] }),
   contract: lowerContraction,
+  staged: (kernel, ...args) => lowerStages(kernel as StagedKernel, ...args),
   concat: (kernel, storage, stores, target) => {
     const node = only<Node<"concat">>(kernel);
     return lowerConcat(node, stores(node as unknown as Node), storage, target);

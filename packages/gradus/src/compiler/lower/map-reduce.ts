@@ -2,9 +2,9 @@
 // dimension in which memory is contiguous.
 
 import { type Node, sizeOf } from "../../graph/index.ts";
+import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
-import type { Kernel } from "../fuse.ts";
-import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
+import { flatten, Index, type LoopVariable, unflatten } from "../index-expression.ts";
 import {
   type BufferReference,
   type Expression,
@@ -15,6 +15,7 @@ import {
   Register,
   type Statement,
 } from "../ir.ts";
+import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
 import { type Domain, indicesOf, normalize } from "./domain.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
@@ -57,6 +58,22 @@ export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores,
   return new MapReduce(kernel, values, stores, target).lower();
 }
 
+/** How a kernel is part of another: by default it is none. */
+export interface Placement {
+  /** Where in a buffer the result at `at` goes. */
+  readonly place: (at: readonly Index[], buffer: BufferReference) => Index;
+  /** Axes of the kernel's shape that others loop over. */
+  readonly pinned: ReadonlyMap<number, Index>;
+  /** Registers for results that are one number. */
+  readonly held: ReadonlyMap<Node, Register>;
+  /** Whether the kernel's own loops may be shared among threads. */
+  readonly shares: boolean;
+}
+
+function alone(kernel: Kernel): Placement {
+  return { place: (at) => flatten(at, kernel.shape), pinned: new Map(), held: new Map(), shares: true };
+}
+
 /** Loops that copy a node's value to places of a buffer. */
 export function lowerCopy(
   node: Node,
@@ -67,14 +84,15 @@ export function lowerCopy(
 ): Statement[] {
   const kernel: Kernel = { kind: "map", shape: node.shape, anchors: [], outputs: [node], reads: new Set() };
   const values = new Values(new Builder(), storage);
-  return new MapReduce(kernel, values, () => buffers, target, place).lower();
+  return new MapReduce(kernel, values, () => buffers, target, { ...alone(kernel), place }).lower();
 }
 
-class MapReduce {
+export class MapReduce {
   private readonly build: Builder;
   private readonly accumulators: Accumulator[] = [];
   private readonly domain: Domain;
   private readonly stored: { readonly buffer: BufferReference; readonly slot: number; readonly value: number }[] = [];
+  private readonly held: { readonly register: Register; readonly value: number }[] = [];
   private readonly reduced: number;
 
   constructor(
@@ -82,14 +100,15 @@ class MapReduce {
     private readonly values: Values,
     stores: Stores,
     private readonly target: Target,
-    place: (at: readonly Index[]) => Index = (at) => flatten(at, kernel.shape),
+    private readonly placement: Placement = alone(kernel),
   ) {
     const { build } = values;
     this.build = build;
-    const outer = kernel.shape.map((extent, axis) => new LoopVariable(`i${axis}_`, extent));
-    const at = outer.map((variable) => Index.variable(variable));
-    const shape = kernel.anchors.length === 0 ? [] : reducedShape(kernel.anchors[0]);
-    const inner = shape.map((extent, axis) => new LoopVariable(`r${axis}_`, extent));
+    const { pinned, held, place } = placement;
+    const { outer: variables, inner: reduced } = loopsOf(kernel);
+    const inner = [...reduced];
+    const at = variables.map((variable, axis) => pinned.get(axis) ?? Index.variable(variable));
+    const outer = variables.filter((_, axis) => !pinned.has(axis));
     const summands = kernel.anchors.map((anchor) =>
       this.reduce(
         anchor,
@@ -107,8 +126,10 @@ class MapReduce {
       if (!kernel.anchors.includes(node)) this.values.registers.set(node, value);
       for (const buffer of stores(node)) {
         this.stored.push({ buffer, slot: indices.length, value: this.reduced + results.length });
-        indices.push(place(at));
+        indices.push(place(at, buffer));
       }
+      const register = held.get(node);
+      if (register !== undefined) this.held.push({ register, value: this.reduced + results.length });
       results.push(value);
     }
     this.domain = { outer, inner, values: [...summands, ...results], indices };
@@ -136,10 +157,7 @@ class MapReduce {
   private element(anchor: Node, at: readonly Index[], inner: readonly Index[]): Expression {
     const [x] = anchor.inputs;
     if (anchor.is("fold")) return this.foldElement(anchor, at, inner);
-    const { axes } = anchor.attributes as { axes: readonly number[] };
-    let next = 0;
-    const source = x.shape.map((_, axis) => (axes.includes(axis) ? inner[axes.indexOf(axis)] : at[next++]));
-    return this.values.at(x, source);
+    return this.values.at(x, reducedElement(anchor, at, inner));
   }
 
   /** What window element `inner` adds to the result at `at`: the windows that read it there. */
@@ -161,11 +179,16 @@ class MapReduce {
     return inside === null ? value : build.select(inside, value, build.constant(0, value.kind));
   }
 
-  lower(): Statement[] {
+  /** An estimate of the arithmetic of all loops. */
+  get cost(): number {
     const { outer, inner, values } = this.domain;
-    const size = sizeOf([...outer, ...inner].map((variable) => variable.extent));
-    const cost = size * expressionsIn(values).size;
-    const parallel = cost >= this.target.parallelThreshold;
+    return sizeOf([...outer, ...inner].map((variable) => variable.extent)) * expressionsIn(values).size;
+  }
+
+  lower(): Statement[] {
+    const { outer } = this.domain;
+    const { cost } = this;
+    const parallel = this.placement.shares && cost >= this.target.parallelThreshold;
     const { lanes } = this.target;
     const along = this.vectorLoop(lanes);
     let body: Statement[];
@@ -256,6 +279,8 @@ class MapReduce {
           ...storeVector(this.build, buffer, index, result, vector!.along, Index.variable(vector!.along)),
         );
     }
+    for (const { register, value } of this.held)
+      statements.push({ op: "assign", register, value: this.domain.values[value] });
     return statements;
   }
 
@@ -373,11 +398,4 @@ class MapReduce {
     const half = values.length >> 1;
     return this.combine(node, this.combineAll(node, values.slice(0, half)), this.combineAll(node, values.slice(half)));
   }
-}
-
-/** The extents a reduction runs over. */
-function reducedShape(anchor: Node): number[] {
-  if (anchor.is("fold")) return [...anchor.attributes.size];
-  const { axes } = anchor.attributes as { axes: readonly number[] };
-  return axes.map((axis) => anchor.inputs[0].shape[axis]);
 }

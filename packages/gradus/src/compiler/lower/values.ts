@@ -10,13 +10,16 @@ import {
   philoxRounds,
 } from "../../graph/index.ts";
 import type { Builder } from "../builder.ts";
-import { flatten, Index, unflatten } from "../index-expression.ts";
+import { flatten, Index } from "../index-expression.ts";
 import { type BufferReference, type Expression, kindOf } from "../ir.ts";
+import { viewSource, views } from "../view-index.ts";
 import { binaryRules, castTo, comparison, unaryRules, wrap } from "./elementwise.ts";
 
 /** Where stored nodes lie; undefined for those that are computed where they are read. */
 export interface Storage {
   readonly bufferOf: (node: Node) => BufferReference | undefined;
+  /** The element of its buffer that holds a node's element. */
+  readonly placeOf: (node: Node, at: readonly Index[]) => Index;
   /** Whether several nodes read this one. */
   readonly isShared: (node: Node) => boolean;
 }
@@ -53,7 +56,7 @@ export class Values {
       value =
         buffer === undefined
           ? (rules[node.op] as Rule<Op>)(this, node as Node<Op>, at, guard)
-          : this.build.load(buffer, flatten(at, node.shape), guard);
+          : this.build.load(buffer, this.storage.placeOf(node, at), guard);
       this.memo.set(key, value);
     }
     return value;
@@ -67,6 +70,9 @@ export class Values {
 
 const mapInputs = (scope: Values, node: Node, at: readonly Index[], guard: Expression | null): Expression[] =>
   node.inputs.map((input) => scope.at(input, at, guard));
+
+const throughView = (scope: Values, node: Node, at: readonly Index[], guard: Expression | null): Expression =>
+  scope.at(node.inputs[0], viewSource(node, at), guard);
 
 const rules: { readonly [K in Op]: Rule<K> } = {
   data: notInline,
@@ -105,32 +111,11 @@ const rules: { readonly [K in Op]: Rule<K> } = {
   },
   cast: (scope, node, at, guard) => castTo(scope.build, scope.at(node.inputs[0], at, guard), node.dtype),
   detach: (scope, node, at, guard) => scope.at(node.inputs[0], at, guard),
-  reshape: (scope, { inputs: [x], shape }, at, guard) => scope.at(x, unflatten(flatten(at, shape), x.shape), guard),
-  permute: (scope, { inputs: [x], attributes: { axes } }, at, guard) => {
-    const source = new Array<Index>(axes.length);
-    axes.forEach((axis, i) => {
-      source[axis] = at[i];
-    });
-    return scope.at(x, source, guard);
-  },
-  expand: (scope, { inputs: [x] }, at, guard) =>
-    scope.at(
-      x,
-      at.map((index, axis) => (x.shape[axis] === 1 ? Index.constant(0) : index)),
-      guard,
-    ),
-  slice: (scope, { inputs: [x], attributes: { start, step } }, at, guard) =>
-    scope.at(
-      x,
-      at.map((index, axis) => index.multiply(step[axis]).add(start[axis])),
-      guard,
-    ),
-  flip: (scope, { inputs: [x], attributes: { axes } }, at, guard) =>
-    scope.at(
-      x,
-      at.map((index, axis) => (axes.includes(axis) ? index.multiply(-1).add(x.shape[axis] - 1) : index)),
-      guard,
-    ),
+  reshape: throughView,
+  permute: throughView,
+  expand: throughView,
+  slice: throughView,
+  flip: throughView,
   pad: (scope, { inputs: [x], attributes: { low, interior, value }, dtype }, at, guard) => {
     const { build } = scope;
     let inside = build.constant(1, "bool");
@@ -152,13 +137,7 @@ const rules: { readonly [K in Op]: Rule<K> } = {
     // A guarded load is 0 outside by itself.
     return value === 0 && inner.node.op === "load" ? inner : build.select(inside, inner, padding);
   },
-  window: (scope, { inputs: [x], attributes: { axes, stride, dilation } }, at, guard) => {
-    const source = at.slice(0, x.shape.length);
-    axes.forEach((axis, i) => {
-      source[axis] = at[axis].multiply(stride[i]).add(at[x.shape.length + i].multiply(dilation[i]));
-    });
-    return scope.at(x, source, guard);
-  },
+  window: throughView,
   gather: (scope, { inputs: [x, index], attributes: { axis } }, at, guard) => {
     const { build } = scope;
     const last = x.shape[axis] - 1;
@@ -172,13 +151,10 @@ const rules: { readonly [K in Op]: Rule<K> } = {
   },
 };
 
-/** Views, through which a value is read unchanged. */
-const unchanged: ReadonlySet<Op> = new Set<Op>(["reshape", "permute", "expand", "slice", "flip", "window"]);
-
 /** Whether a node is a product that is computed for one reader alone. */
 function isOwnProduct(scope: Values, node: Node): boolean {
   if (scope.storage.isShared(node) || scope.storage.bufferOf(node) !== undefined) return false;
-  if (unchanged.has(node.op)) return isOwnProduct(scope, node.inputs[0]);
+  if (views.has(node.op)) return isOwnProduct(scope, node.inputs[0]);
   return node.is("binary") && node.attributes.fn === "mul";
 }
 

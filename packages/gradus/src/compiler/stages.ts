@@ -1,0 +1,320 @@
+// The last part of fusion: kernels that follow each other row by row become the stages of one. A softmax takes the maximum
+// of a row, then the sum of its exponentials, then divides; each is a kernel, but each needs of the ones before only what
+// belongs to its row. With all stages of a row run before the next row, the row stays in cache: memory is read and written
+// once, what stages hand on stays in registers or in a row of scratch memory, and no thread waits for another.
+//
+// A row is whatever a reduction has one result for: in a batch normalization it is a channel.
+
+import { dtypes, type Node, sizeOf } from "../graph/index.ts";
+import { type KernelLoops, loopsOf, traceKernel, traceValue, type Visitor } from "./access.ts";
+import { computationCost } from "./cost.ts";
+import { flatten, Index, LoopVariable, unflatten, variablesOf } from "./index-expression.ts";
+import { inputs, isAnchor, isMap, type Kernel } from "./kernel.ts";
+
+/** One kernel among several over the same rows. */
+export interface Stage {
+  readonly kernel: Kernel;
+  /** The axes of its shape that number the rows; it loops over the others itself. */
+  readonly pinned: readonly number[];
+}
+
+/** Several kernels, run one after another for each row. */
+export interface StagedKernel extends Kernel {
+  readonly kind: "staged";
+  readonly stages: readonly Stage[];
+  readonly rows: number;
+  /** Results that only later stages read. */
+  readonly internal: ReadonlySet<Node>;
+}
+
+/** Rows it takes to share them among threads; fewer do where there is little to share. */
+const rowsWorthSharing = 8;
+const littleWork = 16_384;
+/** What a row reads and writes should stay in a core's cache. */
+const rowCacheBytes = 2 ** 20;
+/** Of scratch memory for one value of a row. */
+const rowScratchBytes = 2 ** 18;
+/** Computations dearer than this are kept for later stages instead of being done again. */
+const recomputedCost = 8;
+
+/**
+ * @param stored the values that kernels store; what becomes internal to a staged kernel is taken out
+ * @returns kernels in an order in which they can run
+ */
+export function joinStages(kernels: readonly Kernel[], stored: Set<Node>, outputs: readonly Node[]): Kernel[] {
+  const joiner = new StageJoiner(stored);
+  for (const kernel of kernels) joiner.place(kernel);
+  return joiner.finish(outputs);
+}
+
+interface Rows {
+  readonly stages: readonly Stage[];
+  /** 0 for a kernel without rows. */
+  readonly rows: number;
+}
+
+/** Stages in the making; a kernel that nothing has joined is one by itself. */
+class Draft {
+  constructor(public content: Rows) {}
+
+  get reads(): Set<Node> {
+    const { stages } = this.content;
+    const own = new Set(stages.flatMap(({ kernel }) => kernel.outputs));
+    return new Set(stages.flatMap(({ kernel }) => [...kernel.reads].filter((node) => !own.has(node))));
+  }
+}
+
+/** A value that a kernel reads, and where. */
+interface Access {
+  readonly node: Node;
+  readonly at: readonly Index[];
+}
+
+class StageJoiner {
+  private readonly drafts: Draft[] = [];
+  private readonly draftOf = new Map<Node, Draft>();
+  private readonly isStored = (node: Node): boolean => this.stored.has(node) || inputs.has(node.op);
+
+  constructor(private readonly stored: Set<Node>) {}
+
+  place(kernel: Kernel): void {
+    let draft = this.join(kernel);
+    if (draft === null) {
+      const pinned = kernel.shape.map((_, axis) => axis);
+      const hasRows = kernel.kind === "reduce" && walksMemory(kernel, pinned);
+      draft = new Draft({ stages: [{ kernel, pinned }], rows: hasRows ? sizeOf(kernel.shape) : 0 });
+      this.drafts.push(draft);
+    }
+    for (const node of kernel.outputs) this.draftOf.set(node, draft);
+  }
+
+  /** Adds a kernel to stages it reads from, or to a map it reads from. */
+  private join(kernel: Kernel): Draft | null {
+    if (kernel.kind !== "map" && kernel.kind !== "reduce") return null;
+    const sources = new Set([...kernel.reads].flatMap((node) => this.draftOf.get(node) ?? []));
+    if (sources.size === 0) return null;
+    const loops = loopsOf(kernel);
+    const accesses: Access[] = [];
+    traceKernel(kernel, loops, { isStored: this.isStored, stored: (node, at) => accesses.push({ node, at }) });
+    for (const draft of [...sources].reverse()) {
+      const own = accesses.filter(({ node }) => this.draftOf.get(node) === draft);
+      const { content } = draft;
+      const joined =
+        content.rows > 0 ? alignAfter(content, kernel, loops, own) : alignBoth(content, kernel, loops, own);
+      if (joined === null || !isWorthwhile(joined) || this.isCircular(kernel, draft)) continue;
+      draft.content = joined;
+      return draft;
+    }
+    return null;
+  }
+
+  /** Whether a kernel also needs what others make of a draft. */
+  private isCircular(kernel: Kernel, draft: Draft): boolean {
+    const seen = new Set<Draft>([draft]);
+    const open = [...kernel.reads];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      const source = this.draftOf.get(node);
+      if (source === undefined || seen.has(source)) continue;
+      seen.add(source);
+      for (const read of source.reads) {
+        if (this.draftOf.get(read) === draft) return true;
+        open.push(read);
+      }
+    }
+    return false;
+  }
+
+  finish(outputs: readonly Node[]): Kernel[] {
+    const needed = new Set(outputs);
+    for (const draft of this.drafts) for (const node of draft.reads) needed.add(node);
+    return this.sorted().map((draft) => {
+      const { content } = draft;
+      if (content.stages.length === 1) return content.stages[0].kernel;
+      const stages = this.keepExpensive(content);
+      const own = stages.flatMap(({ kernel }) => kernel.outputs);
+      const internal = new Set(own.filter((node) => !needed.has(node) && canStayInside(node, content.rows)));
+      for (const node of internal) this.stored.delete(node);
+      const staged: StagedKernel = {
+        kind: "staged",
+        shape: stages[0].kernel.shape,
+        anchors: stages.flatMap(({ kernel }) => kernel.anchors),
+        outputs: own.filter((node) => !internal.has(node)),
+        reads: draft.reads,
+        stages,
+        rows: content.rows,
+        internal,
+      };
+      return staged;
+    });
+  }
+
+  /** What would be computed several times, at some cost, becomes a stage of its own before the first that needs it. */
+  private keepExpensive({ stages, rows }: Rows): readonly Stage[] {
+    const uses = new Map<Node, { readonly before: Stage; readonly count: number; readonly own: Stage | null }>();
+    for (const stage of stages) {
+      for (const { node, own } of this.expensiveIn(stage, rows)) {
+        const use = uses.get(node) ?? { before: stage, count: 0, own };
+        uses.set(node, { ...use, count: use.count + 1, own: own === null ? null : use.own });
+      }
+    }
+    // By their ids, so that what one of them is made of comes before it.
+    const kept = [...uses].filter(([, { count }]) => count > 1).sort(([a], [b]) => a.id - b.id);
+    return stages.flatMap((stage) => [
+      ...kept.flatMap(([, { before, own }]) => (before === stage && own !== null ? own : [])),
+      stage,
+    ]);
+  }
+
+  /** Values that a stage computes at some cost, each as the stage it could be by itself; null where it could not be. */
+  private expensiveIn({ kernel, pinned }: Stage, rows: number): { node: Node; own: Stage | null }[] {
+    const loops = loopsOf(kernel);
+    const rowLoops = new Set(pinned.map((axis) => loops.outer[axis]));
+    const row = rowIndex(
+      loops.outer.map((variable) => Index.variable(variable)),
+      kernel.shape,
+      pinned,
+    );
+    const found: { node: Node; own: Stage | null }[] = [];
+    const computed = (node: Node, at: readonly Index[]): void => {
+      if (!isMap(node) || computationCost(node) < recomputedCost || kernel.outputs.includes(node)) return;
+      const axes = axesOfRow(at, node.shape, rowLoops, row);
+      const fits = axes !== null && sizeOf(node.shape) > rows && canStayInside(node, rows);
+      const own = fits ? this.stageOf(node, axes) : null;
+      const needsKernel = [...kernel.outputs, ...kernel.anchors].some((other) => own?.kernel.reads.has(other));
+      found.push({ node, own: needsKernel ? null : own });
+    };
+    traceKernel(kernel, loops, { isStored: this.isStored, computed });
+    return found;
+  }
+
+  private stageOf(node: Node, pinned: readonly number[]): Stage {
+    const reads = new Set<Node>();
+    const isStored = (other: Node): boolean => this.isStored(other) || isAnchor(other);
+    const visitor: Visitor = { isStored, stored: (read) => reads.add(read) };
+    const at = node.shape.map((extent) => Index.variable(new LoopVariable("i", extent)));
+    traceValue(node, at, visitor);
+    return { kernel: { kind: "map", shape: node.shape, anchors: [], outputs: [node], reads }, pinned };
+  }
+
+  /** Drafts ordered so that each comes after those it reads from. */
+  private sorted(): Draft[] {
+    const result: Draft[] = [];
+    const done = new Set<Draft>();
+    const visit = (draft: Draft): void => {
+      if (done.has(draft)) return;
+      done.add(draft);
+      for (const node of draft.reads) {
+        const source = this.draftOf.get(node);
+        if (source !== undefined) visit(source);
+      }
+      result.push(draft);
+    };
+    this.drafts.forEach(visit);
+    return result;
+  }
+}
+
+/** Stages with a kernel behind them, if of each row it needs only what belongs to one of its own. */
+function alignAfter(
+  { stages, rows }: Rows,
+  kernel: Kernel,
+  loops: KernelLoops,
+  accesses: readonly Access[],
+): Rows | null {
+  const accessed = accesses.map(({ node, at }) => {
+    const stage = stages.find((candidate) => candidate.kernel.outputs.includes(node))!;
+    return rowIndex(unflatten(flatten(at, node.shape), stage.kernel.shape), stage.kernel.shape, stage.pinned);
+  });
+  const [row, ...others] = accessed;
+  if (row === undefined || others.some((other) => other.key !== row.key)) return null;
+  const pinned = axesOf(row, loops.outer, rows);
+  if (pinned === null || !walksMemory(kernel, pinned)) return null;
+  return { stages: [...stages, { kernel, pinned }], rows };
+}
+
+/** A map and the reduction behind it, if each result of the reduction needs a part of the map of its own. */
+function alignBoth({ stages }: Rows, kernel: Kernel, { outer }: KernelLoops, accesses: readonly Access[]): Rows | null {
+  const [{ kernel: map }] = stages;
+  const all = kernel.shape.map((_, axis) => axis);
+  if (map.kind !== "map" || kernel.kind !== "reduce" || !walksMemory(kernel, all)) return null;
+  const row = flatten(
+    outer.map((variable) => Index.variable(variable)),
+    kernel.shape,
+  );
+  const rowLoops = new Set(outer);
+  const candidates = accesses.map(({ node, at }) => {
+    return axesOfRow(unflatten(flatten(at, node.shape), map.shape), map.shape, rowLoops, row);
+  });
+  const [pinned, ...others] = candidates;
+  if (!pinned || others.some((axes) => String(axes) !== String(pinned)) || !walksMemory(map, pinned)) return null;
+  return {
+    stages: [
+      { kernel: map, pinned },
+      { kernel, pinned: all },
+    ],
+    rows: sizeOf(kernel.shape),
+  };
+}
+
+/** The number of the row an element is in. */
+export function rowIndex(at: readonly Index[], shape: readonly number[], pinned: readonly number[]): Index {
+  return flatten(
+    pinned.map((axis) => at[axis]),
+    pinned.map((axis) => shape[axis]),
+  );
+}
+
+/** The axes of an access that together are the number of a row, if it is one row that is accessed. */
+function axesOfRow(
+  at: readonly Index[],
+  shape: readonly number[],
+  rowLoops: ReadonlySet<LoopVariable>,
+  row: Index,
+): number[] | null {
+  const axes = at.flatMap((index, axis) => {
+    const variables = [...variablesOf(index)];
+    return variables.length > 0 && variables.every((variable) => rowLoops.has(variable)) ? [axis] : [];
+  });
+  const isWhole = sizeOf(axes.map((axis) => shape[axis])) === row.maximum + 1;
+  return isWhole && rowIndex(at, shape, axes).key === row.key ? axes : null;
+}
+
+/** The loops, by their axes, that together number the rows as an index does. */
+function axesOf(row: Index, outer: readonly LoopVariable[], rows: number): number[] | null {
+  if (row.constant !== 0) return null;
+  let size = 1;
+  const axes: number[] = [];
+  for (const { atom, coefficient } of [...row.terms].sort((a, b) => a.coefficient - b.coefficient)) {
+    const axis = atom.kind === "variable" ? outer.indexOf(atom.variable) : -1;
+    if (axis < 0 || coefficient !== size) return null;
+    axes.unshift(axis);
+    size *= outer[axis].extent;
+  }
+  return size === rows ? axes : null;
+}
+
+/** Whether a kernel that is given its pinned axes still walks along memory, as vectors do; or has nothing to walk. */
+function walksMemory({ kind, shape, anchors }: Kernel, pinned: readonly number[]): boolean {
+  if (kind === "map" || anchors[0].op === "fold") {
+    const last = shape.findLastIndex((extent) => extent > 1);
+    return !pinned.includes(last) || shape.every((extent, axis) => extent === 1 || pinned.includes(axis));
+  }
+  const { axes } = anchors[0].attributes as { axes: readonly number[] };
+  const reduced = anchors[0].inputs[0].shape;
+  const last = reduced.findLastIndex((extent) => extent > 1);
+  const kept = reduced.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+  return axes.includes(last) || !pinned.includes(kept.indexOf(last));
+}
+
+function isWorthwhile({ stages, rows }: Rows): boolean {
+  const values = [...new Set(stages.flatMap(({ kernel }) => [...kernel.reads, ...kernel.outputs]))];
+  const bytes = values.reduce((sum, { shape, dtype }) => sum + sizeOf(shape) * dtypes[dtype].bytes, 0);
+  const largest = Math.max(...values.map(({ shape }) => sizeOf(shape)));
+  return (rows >= rowsWorthSharing || largest <= littleWork) && bytes / rows <= rowCacheBytes;
+}
+
+/** A number a row fits a register, a row of them scratch memory, which has places of four bytes. */
+function canStayInside({ shape, dtype }: Node, rows: number): boolean {
+  const perRow = sizeOf(shape) / rows;
+  return perRow === 1 || (dtypes[dtype].bytes === 4 && perRow * 4 <= rowScratchBytes);
+}
