@@ -4,12 +4,14 @@
 
 import { readFileSync } from "node:fs";
 import {
+  affineParameters,
   classCount,
   initialParameters,
   inputSeeds,
   labels,
   meanMagnitude,
   modelRecipes,
+  projection,
   uniform,
 } from "../dist/recipes.js";
 import { serve } from "../dist/serve.js";
@@ -25,21 +27,43 @@ const { version } = JSON.parse(readFileSync(new URL("node_modules/@jax-js/jax/pa
 
 const array = (values, shape) => np.array(values, { shape });
 
-async function matmul({ size }) {
-  const [a, b] = inputSeeds.map((seed) => array(uniform(seed, size * size), [size, size]));
-  const multiply = jit((x, y) => np.matmul(x, y));
-  await blockUntilReady([a, b]);
-  let product;
+/** A workload that computes one array. `fingerprint` tells its values in one number. */
+async function computing(compute, operands, fingerprint) {
+  const computeAll = jit(compute);
+  await blockUntilReady(operands);
+  let result;
   return {
     version,
     threads,
     async step() {
-      product?.dispose();
-      product = multiply(a.ref, b.ref);
-      await blockUntilReady(product);
+      result?.dispose();
+      result = computeAll(...operands.map((operand) => operand.ref));
+      await blockUntilReady(result);
     },
-    check: async () => meanMagnitude(await product.ref.data()),
+    check: async () => fingerprint(await result.ref.data()),
   };
+}
+
+const squareMatrix = (seed, size) => array(uniform(seed, size * size), [size, size]);
+
+const matmul = ({ size }) =>
+  computing(
+    (a, b) => np.matmul(a, b),
+    inputSeeds.map((seed) => squareMatrix(seed, size)),
+    meanMagnitude,
+  );
+
+const softmax = ({ size }) => computing((x) => nn.softmax(x, -1), [squareMatrix(inputSeeds[0], size)], projection);
+
+function layernorm({ size }) {
+  const affine = affineParameters(size).map((values) => array(values, [size]));
+  const normalize = (x, weight, bias) => nn.standardize(x, -1).mul(weight).add(bias);
+  return computing(normalize, [squareMatrix(inputSeeds[0], size), ...affine], projection);
+}
+
+function elementwise({ size }) {
+  const chain = (x) => np.abs(nn.relu(x.ref.mul(1.5).add(0.25)).sub(0.5)).mul(x);
+  return computing(chain, [squareMatrix(inputSeeds[0], size)], projection);
 }
 
 /** Cross-entropy against one-hot targets, mean over the batch. */
@@ -131,6 +155,9 @@ async function training(model, forward, optimizer, inputs) {
 
 await serve("jax-js", {
   matmul,
+  softmax,
+  layernorm,
+  elementwise,
   mlp: ({ batchSize }) =>
     training("mlp", mlpForward, adam(1e-3), array(uniform(inputSeeds[0], batchSize * 784), [batchSize, 784])),
   lenet: ({ batchSize }) =>

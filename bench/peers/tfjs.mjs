@@ -4,12 +4,14 @@
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import {
+  affineParameters,
   classCount,
   initialParameters,
   inputSeeds,
   labels,
   meanMagnitude,
   modelRecipes,
+  projection,
   uniform,
 } from "../dist/recipes.js";
 import { serve } from "../dist/serve.js";
@@ -37,19 +39,53 @@ async function startBackend() {
   return 1;
 }
 
-async function matmul({ size }) {
-  const threads = await startBackend();
-  const [a, b] = inputSeeds.map((seed) => tf.tensor2d(uniform(seed, size * size), [size, size]));
-  let product;
+/** A workload that computes one tensor. `fingerprint` tells its values in one number. */
+function computing(threads, compute, fingerprint) {
+  let result;
   return {
     version: tf.version.tfjs,
     threads,
     async step() {
-      product?.dispose();
-      product = tf.matMul(a, b); // both backends compute before they return
+      result?.dispose();
+      result = tf.tidy(compute); // both backends compute before they return
     },
-    check: async () => meanMagnitude(await product.data()),
+    check: async () => fingerprint(await result.data()),
   };
+}
+
+const squareMatrix = (seed, size) => tf.tensor2d(uniform(seed, size * size), [size, size]);
+
+async function matmul({ size }) {
+  const threads = await startBackend();
+  const [a, b] = inputSeeds.map((seed) => squareMatrix(seed, size));
+  return computing(threads, () => tf.matMul(a, b), meanMagnitude);
+}
+
+async function softmax({ size }) {
+  const threads = await startBackend();
+  const x = squareMatrix(inputSeeds[0], size);
+  return computing(threads, () => tf.softmax(x, -1), projection);
+}
+
+async function layernorm({ size }) {
+  const threads = await startBackend();
+  const x = squareMatrix(inputSeeds[0], size);
+  const [weight, bias] = affineParameters(size).map((values) => tf.tensor1d(values));
+  const normalize = () => {
+    const { mean, variance } = tf.moments(x, -1, true);
+    return x
+      .sub(mean)
+      .mul(tf.rsqrt(variance.add(1e-5)))
+      .mul(weight)
+      .add(bias);
+  };
+  return computing(threads, normalize, projection);
+}
+
+async function elementwise({ size }) {
+  const threads = await startBackend();
+  const x = squareMatrix(inputSeeds[0], size);
+  return computing(threads, () => x.mul(1.5).add(0.25).relu().sub(0.5).abs().mul(x), projection);
 }
 
 /** The weights of a linear layer as [in, out]; those of a convolution as [height, width, in, out]. */
@@ -113,4 +149,4 @@ async function lenet({ batchSize }) {
   return training(lenetForward, lenetVariables(), tf.train.sgd(0.1), threads, inputs);
 }
 
-await serve(`TensorFlow.js (${job.backend})`, { matmul, mlp, lenet });
+await serve(`TensorFlow.js (${job.backend})`, { matmul, mlp, lenet, softmax, layernorm, elementwise });

@@ -5,7 +5,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Contestant } from "./contest.ts";
-import { formatRun, type Job, type Message, parseMessage, type Ready } from "./protocol.ts";
+import { formatOrder, type Job, type Message, parseMessage, type Ready } from "./protocol.ts";
 
 /** How to start a contestant; the job is appended to the arguments. */
 export interface Launch {
@@ -68,12 +68,19 @@ export class ChildContestant implements Contestant {
   }
 
   async run(steps: number): Promise<readonly number[]> {
-    this.#child?.stdin.write(formatRun(steps));
+    this.#child?.stdin.write(formatOrder({ kind: "run", steps }));
     const message = await this.#receive();
     if (message.kind !== "times" || message.times.length !== steps) {
       throw new ContestantError(`did not answer ${steps} steps with ${steps} times`);
     }
     return message.times;
+  }
+
+  async peakMemory(): Promise<number> {
+    this.#child?.stdin.write(formatOrder({ kind: "memory" }));
+    const message = await this.#receive();
+    if (message.kind !== "memory") throw new ContestantError("did not tell how much memory it took");
+    return message.peakMb;
   }
 
   async stop(): Promise<void> {

@@ -13,11 +13,13 @@ export interface Contestant {
   start(): Promise<Ready>;
   /** Milliseconds of each of `steps` steps. */
   run(steps: number): Promise<readonly number[]>;
+  /** The most memory it had so far, in millions of bytes. */
+  peakMemory(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export type Outcome =
-  | { readonly kind: "measured"; readonly ready: Ready; readonly times: readonly number[] }
+  | { readonly kind: "measured"; readonly ready: Ready; readonly times: readonly number[]; readonly peakMb: number }
   | { readonly kind: "absent"; readonly reason: string };
 
 export interface Plan {
@@ -86,8 +88,10 @@ export async function contest(
 
   for (const { name, contestant, ready, times } of seats) {
     if (outcomes.has(name)) continue;
-    outcomes.set(name, { kind: "measured", ready, times });
-    await contestant.stop();
+    await guard(name, contestant, async () => {
+      outcomes.set(name, { kind: "measured", ready, times, peakMb: await contestant.peakMemory() });
+      await contestant.stop();
+    });
   }
   return outcomes;
 }

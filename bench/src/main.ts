@@ -4,13 +4,14 @@
 import { fileURLToPath } from "node:url";
 import { ChildContestant, type Launch } from "./child.ts";
 import { type Contestant, contest, defaultTiming, type Outcome } from "./contest.ts";
-import { type Options, parseOptions } from "./options.ts";
+import { describePeaks, largerPeaks, measurePeaks, type Peaks } from "./machine/peaks.ts";
+import { type MachineOptions, parseOptions, type WorkloadOptions } from "./options.ts";
 import { locatePeer } from "./peers.ts";
 import type { Job } from "./protocol.ts";
 import { gradusName, renderTable, summarize } from "./report.ts";
 import { peerNames } from "./workloads.ts";
 
-function gradusLaunch({ codegen }: Options): Launch {
+function gradusLaunch({ codegen }: WorkloadOptions): Launch {
   return {
     command: process.execPath,
     args: [fileURLToPath(new URL("./gradus/main.js", import.meta.url))],
@@ -18,7 +19,26 @@ function gradusLaunch({ codegen }: Options): Launch {
   };
 }
 
-async function main(options: Options): Promise<void> {
+const progress = (line: string) => process.stderr.write(`${line}\n`);
+
+/** The machine's peaks where they can be measured; a bench without them is still one. */
+async function peaksIfAny(threads: number): Promise<Peaks | undefined> {
+  try {
+    return await measurePeaks(threads);
+  } catch (error) {
+    progress(`the machine's peaks are not known: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+async function showMachine({ threads, json }: MachineOptions): Promise<void> {
+  const peaks = await measurePeaks(threads);
+  console.log(describePeaks(peaks));
+  const { gflops, gbs, fused } = peaks;
+  if (json) console.log(JSON.stringify({ workload: "machine", threads, peak_gflops: gflops, peak_gbs: gbs, fused }));
+}
+
+async function runWorkload(options: WorkloadOptions): Promise<void> {
   const { workload, device, codegen, threads, sizes, rounds, steps } = options;
   const job: Job = { workload, device, codegen, threads, ...sizes };
   const contestants = new Map<string, Contestant>([[gradusName, new ChildContestant(gradusLaunch(options), job)]]);
@@ -29,18 +49,21 @@ async function main(options: Options): Promise<void> {
     else contestants.set(peer, new ChildContestant(located, job));
   }
 
-  const progress = (line: string) => process.stderr.write(`${line}\n`);
+  // Around the rounds, so that the machine's mood is theirs.
+  const before = await peaksIfAny(threads);
   const found = await contest(contestants, { ...defaultTiming, rounds, steps }, progress);
+  const peaks = before && largerPeaks(before, (await peaksIfAny(threads)) ?? before);
   const outcomes = new Map<string, Outcome>();
   for (const name of [gradusName, ...peerNames]) {
     const outcome = found.get(name) ?? missing.get(name);
     if (outcome) outcomes.set(name, outcome);
   }
 
-  console.log(renderTable(options, outcomes));
-  if (options.json) console.log(JSON.stringify(summarize(options, outcomes)));
+  console.log(renderTable(options, outcomes, peaks));
+  if (options.json) console.log(JSON.stringify(summarize(options, outcomes, peaks)));
   if (outcomes.get(gradusName)?.kind !== "measured") process.exitCode = 1;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-await main(parseOptions(process.argv.slice(2)));
+const options = parseOptions(process.argv.slice(2));
+await (options.workload === "machine" ? showMachine(options) : runWorkload(options));

@@ -5,7 +5,8 @@ import { availableParallelism } from "node:os";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { resolveSizes, type SizeName, type Sizes, type WorkloadName, workloadNames, workloads } from "./workloads.ts";
 
-export interface Options {
+/** A workload to time. */
+export interface WorkloadOptions {
   readonly workload: WorkloadName;
   readonly device: "cpu" | "webgpu";
   readonly codegen: "wasm" | "native";
@@ -17,9 +18,18 @@ export interface Options {
   readonly json: boolean;
 }
 
+/** No workload: only what the machine can do. */
+export interface MachineOptions {
+  readonly workload: "machine";
+  readonly threads: number;
+  readonly json: boolean;
+}
+
+export type Options = WorkloadOptions | MachineOptions;
+
 interface RawOptions extends Partial<Record<SizeName, number>> {
-  readonly device: Options["device"];
-  readonly codegen: Options["codegen"];
+  readonly device: WorkloadOptions["device"];
+  readonly codegen: WorkloadOptions["codegen"];
   readonly threads: number;
   readonly steps?: number;
   readonly rounds: number;
@@ -35,11 +45,12 @@ function positiveInteger(text: string): number {
 function buildCommand(): Command {
   const rows = workloadNames.map((name) => {
     const sizes = Object.entries(workloads[name].defaults).map(([size, value]) => `${size} ${value}`);
-    return `  ${name.padEnd(8)} ${workloads[name].summary} (${sizes.join(", ")}, ${workloads[name].steps} steps)`;
+    return `  ${name.padEnd(11)} ${workloads[name].summary} (${sizes.join(", ")}, ${workloads[name].steps} steps)`;
   });
+  const machineRow = `  ${"machine".padEnd(11)} the machine's peaks alone, by which every workload is measured`;
   return new Command("bench")
     .description("Times one workload, alternating with the same work in other frameworks.")
-    .addArgument(new Argument("<workload>", "what to time").choices(workloadNames))
+    .addArgument(new Argument("<workload>", "what to time").choices([...workloadNames, "machine"]))
     .addOption(new Option("--device <device>", "where Gradus computes").choices(["cpu", "webgpu"]).default("cpu"))
     .addOption(
       new Option("--codegen <target>", "what Gradus emits on the cpu").choices(["wasm", "native"]).default("wasm"),
@@ -51,7 +62,7 @@ function buildCommand(): Command {
     .option("--rounds <n>", "rounds; contestants take turns within each", positiveInteger, 5)
     .option("--peers", "also run PyTorch, jax-js and TensorFlow.js (installs the JavaScript peers on first use)")
     .option("--json", "print one JSON object as the last line")
-    .addHelpText("after", ["", "Workloads:", ...rows].join("\n"));
+    .addHelpText("after", ["", "Workloads:", ...rows, machineRow].join("\n"));
 }
 
 /**
@@ -60,13 +71,18 @@ function buildCommand(): Command {
  * `exit: "throw"` makes wrong arguments a CommanderError instead of a message and the end of the process. A size that
  * the workload does not have is an error of the same kind.
  */
-export function parseOptions(argv: readonly string[], { exit = "process" }: { exit?: "process" | "throw" } = {}) {
+export function parseOptions(
+  argv: readonly string[],
+  { exit = "process" }: { exit?: "process" | "throw" } = {},
+): Options {
   const command = buildCommand();
   if (exit === "throw") command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
   command.parse([...argv], { from: "user" });
-  const workload = command.args[0] as WorkloadName;
+  const workload = command.args[0] as Options["workload"];
   const raw = command.opts<RawOptions>();
-  const options: Options = {
+  const json = raw.json ?? false;
+  if (workload === "machine") return { workload, threads: raw.threads, json };
+  return {
     workload,
     device: raw.device,
     codegen: raw.codegen,
@@ -75,9 +91,8 @@ export function parseOptions(argv: readonly string[], { exit = "process" }: { ex
     steps: raw.steps ?? workloads[workload].steps,
     rounds: raw.rounds,
     peers: raw.peers ?? false,
-    json: raw.json ?? false,
+    json,
   };
-  return options;
 }
 
 function sizesOrUsageError(command: Command, workload: WorkloadName, asked: Sizes): Sizes {

@@ -15,18 +15,35 @@ export type Located = Launch | { readonly absent: string };
 const execute = promisify(execFile);
 const folder = fileURLToPath(new URL("../peers/", import.meta.url));
 
+/** glibc gives large blocks back to the system when they are freed, and each page that comes again costs a fault. */
+const keepMemory = { MALLOC_MMAP_THRESHOLD_: "1000000000", MALLOC_TRIM_THRESHOLD_: "4000000000" } as const;
+
 /**
- * How PyTorch's threads wait, by workload: what is fastest for PyTorch, for a peer must not lose by its settings.
- * Debian's build has two pools, OpenMP's and OpenBLAS's, that spin against each other where cores are few. Measured on
- * two cores, milliseconds a step:
- *   mlp    (products, OpenBLAS's):   1.9 to 16 by default, a steady 1.5 with OpenMP asleep between its loops;
- *   lenet  (convolutions, OpenMP's): 3.2 to 16 by default, a steady 3.1 with the small products on one thread, 8 with
- *          OpenMP asleep.
+ * How PyTorch's threads wait, and whether it keeps what it frees, by workload: what is fastest for PyTorch, for a peer
+ * must not lose by its settings. Debian's build has two pools, OpenMP's and OpenBLAS's, that spin against each other where
+ * cores are few; and its own tuning guide advises an allocator that keeps memory. Measured on two cores, milliseconds a
+ * step:
+ *   mlp          (products, OpenBLAS's):   1.9 to 16 by default, a steady 1.5 with OpenMP asleep between its loops;
+ *   lenet        (convolutions, OpenMP's): 3.2 to 16 by default, a steady 3.1 with the small products on one thread, 8
+ *                with OpenMP asleep;
+ *   resnet18     580 by default, 575 with OpenBLAS on one thread, 550 with its memory kept;
+ *   dcgan        340 to 940 by default, 310 with OpenBLAS on one thread, 280 with OpenMP asleep, 262 with its memory kept
+ *                as well;
+ *   conv1d       2000 by default, however threads wait, 1155 with its memory kept, which takes half as much again;
+ *   softmax      50 by default, 24 with its memory kept, 8.2 with OpenMP asleep as well;
+ *   layernorm    25 by default, 6.8 with its memory kept;
+ *   elementwise  250 by default, 50 with its memory kept, 28 with OpenMP asleep as well.
  */
-const pytorchWaiting: Readonly<Record<WorkloadName, Readonly<Record<string, string>>>> = {
+const pytorchSettings: Readonly<Record<WorkloadName, Readonly<Record<string, string>>>> = {
   matmul: {},
   mlp: { OMP_WAIT_POLICY: "PASSIVE" },
   lenet: { OPENBLAS_NUM_THREADS: "1" },
+  resnet18: keepMemory,
+  dcgan: { ...keepMemory, OMP_WAIT_POLICY: "PASSIVE" },
+  conv1d: keepMemory,
+  softmax: { ...keepMemory, OMP_WAIT_POLICY: "PASSIVE" },
+  layernorm: { ...keepMemory, OMP_WAIT_POLICY: "PASSIVE" },
+  elementwise: { ...keepMemory, OMP_WAIT_POLICY: "PASSIVE" },
 };
 
 /** jax-js sends its workers a message for each kernel, which costs more than it gains where kernels are small. */
@@ -38,7 +55,7 @@ const finders: Readonly<Record<PeerName, (job: Job) => Promise<Located>>> = {
     if ("absent" in python) return python;
     // torch.set_num_threads does not reach OpenBLAS.
     const pools = { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
-    return { command: python.command, args: [`${folder}pytorch.py`], env: { ...pools, ...pytorchWaiting[workload] } };
+    return { command: python.command, args: [`${folder}pytorch.py`], env: { ...pools, ...pytorchSettings[workload] } };
   },
   "jax-js": ({ workload }) => nodePeer("jax-js.mjs", jaxOnOneThread.has(workload) ? { threads: 1 } : {}),
   "tfjs-wasm": () => nodePeer("tfjs.mjs", { backend: "wasm" }),

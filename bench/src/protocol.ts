@@ -3,6 +3,8 @@
 //   child   {"ready": true, "version": "1.13.0", "threads": 2, "first_ms": 12.5, "check": [2.31, 2.29]}
 //   parent  run 20
 //   child   {"times": [1.25, 1.22, ...]}            milliseconds, one for each step, results forced
+//   parent  memory
+//   child   {"peak_mb": 412.5}                      the most memory it ever had resident, in millions of bytes
 //   child   {"error": "..."}                        instead of an answer; the child then ends
 //
 // The job is the child's first argument, as JSON. Closing stdin ends the child. Lines that are no message are skipped,
@@ -37,16 +39,21 @@ export interface Ready {
 export type Message =
   | Ready
   | { readonly kind: "times"; readonly times: readonly number[] }
+  | { readonly kind: "memory"; readonly peakMb: number }
   | { readonly kind: "error"; readonly reason: string };
 
-export function formatRun(steps: number): string {
-  return `run ${steps}\n`;
+/** What the parent asks for. */
+export type Order = { readonly kind: "run"; readonly steps: number } | { readonly kind: "memory" };
+
+export function formatOrder(order: Order): string {
+  return order.kind === "run" ? `run ${order.steps}\n` : "memory\n";
 }
 
-/** The number of steps that a parent's line asks for; undefined for any other line. */
-export function parseRun(line: string): number | undefined {
-  const match = /^run (\d+)\s*$/.exec(line);
-  return match ? Number(match[1]) : undefined;
+/** The order in a parent's line; undefined for any other line. */
+export function parseOrder(line: string): Order | undefined {
+  const [, steps, memory] = /^(?:run (\d+)|(memory))\s*$/.exec(line) ?? [];
+  if (steps !== undefined) return { kind: "run", steps: Number(steps) };
+  return memory === undefined ? undefined : { kind: "memory" };
 }
 
 export function formatMessage(message: Message): string {
@@ -57,6 +64,8 @@ export function formatMessage(message: Message): string {
     }
     case "times":
       return `${JSON.stringify({ times: message.times })}\n`;
+    case "memory":
+      return `${JSON.stringify({ peak_mb: message.peakMb })}\n`;
     case "error":
       return `${JSON.stringify({ error: message.reason })}\n`;
   }
@@ -76,6 +85,7 @@ export function parseMessage(line: string): Message | undefined {
   }
   if (typeof value.error === "string") return { kind: "error", reason: value.error };
   if (isNumbers(value.times)) return { kind: "times", times: value.times };
+  if (typeof value.peak_mb === "number") return { kind: "memory", peakMb: value.peak_mb };
   const { ready, version, threads, first_ms: firstMs, check, codegen } = value;
   if (ready !== true || typeof firstMs !== "number" || typeof threads !== "number") return undefined;
   return {
@@ -83,7 +93,8 @@ export function parseMessage(line: string): Message | undefined {
     version: String(version),
     threads,
     firstMs,
-    check: isNumbers(check) ? check : [],
+    // JSON has no NaN: a loss that is none arrives as null.
+    check: Array.isArray(check) ? check.map((value) => (typeof value === "number" ? value : Number.NaN)) : [],
     ...(typeof codegen === "string" ? { codegen } : {}),
   };
 }

@@ -1,8 +1,9 @@
 // What the bench says: a table for people and one object for programs.
 
 import type { Outcome } from "./contest.ts";
-import type { Options } from "./options.ts";
-import { gigaflops, median, minimum } from "./statistics.ts";
+import { describePeaks, type Peaks } from "./machine/peaks.ts";
+import type { WorkloadOptions } from "./options.ts";
+import { gigabytes, gigaflops, median, minimum } from "./statistics.ts";
 import { type PeerName, peerNames, workloads } from "./workloads.ts";
 
 /** Figures of one contestant; times in milliseconds a step. */
@@ -10,7 +11,14 @@ export interface Figures {
   readonly median_ms: number;
   readonly min_ms: number;
   readonly first_ms: number;
-  readonly gflops: number;
+  /** Null where arithmetic does not bound the workload. */
+  readonly gflops: number | null;
+  /** Null where memory does not bound the workload. */
+  readonly gbs: number | null;
+  /** How much of the machine's peak that bounds the workload was reached; null where the peaks are not known. */
+  readonly peak_share: number | null;
+  /** The most memory the process had resident, in millions of bytes. */
+  readonly peak_mb: number;
 }
 
 export interface PeerFigures extends Figures {
@@ -18,16 +26,17 @@ export interface PeerFigures extends Figures {
   readonly threads: number;
 }
 
-/** The object of `--json`. Figures are null where Gradus did not run, a peer is null where it could not. */
-export interface Summary {
+/**
+ * The object of `--json`. Gradus's figures stand at the top, null where it did not run; a peer is null where it could not.
+ */
+export interface Summary extends Readonly<Record<keyof Figures, number | null>> {
   readonly workload: string;
   readonly device: string;
   readonly codegen: string;
   readonly threads: number;
-  readonly median_ms: number | null;
-  readonly min_ms: number | null;
-  readonly first_ms: number | null;
-  readonly gflops: number | null;
+  /** What the machine can do on as many threads, null where it could not be measured. */
+  readonly peak_gflops: number | null;
+  readonly peak_gbs: number | null;
   /** Empty without `--peers`. */
   readonly peers: Readonly<Partial<Record<PeerName, PeerFigures | null>>>;
 }
@@ -38,71 +47,120 @@ export const gradusName = "gradus";
 
 const round = (value: number) => Number(value.toPrecision(5));
 
-function figures(outcome: Outcome & { kind: "measured" }, flops: number): Figures {
-  const middle = median(outcome.times);
+/** What one step of a workload is counted in, and what the machine can do of it. */
+interface Work {
+  readonly flops?: number;
+  readonly bytes?: number;
+  readonly peaks?: Peaks;
+}
+
+function workOf({ workload, sizes }: WorkloadOptions, peaks: Peaks | undefined): Work {
+  const { flopsPerStep, bytesPerStep } = workloads[workload];
+  return { flops: flopsPerStep?.(sizes), bytes: bytesPerStep?.(sizes), peaks };
+}
+
+function figures({ times, ready, peakMb }: Outcome & { kind: "measured" }, { flops, bytes, peaks }: Work): Figures {
+  const middle = median(times);
+  const gflops = flops === undefined ? null : gigaflops(flops, middle);
+  const gbs = bytes === undefined ? null : gigabytes(bytes, middle);
+  // Of two bounds the one that is nearer is the one that counts.
+  const share = peaks && Math.max((gflops ?? 0) / peaks.gflops, (gbs ?? 0) / peaks.gbs);
   return {
     median_ms: round(middle),
-    min_ms: round(minimum(outcome.times)),
-    first_ms: round(outcome.ready.firstMs),
-    gflops: round(gigaflops(flops, middle)),
+    min_ms: round(minimum(times)),
+    first_ms: round(ready.firstMs),
+    gflops: gflops && round(gflops),
+    gbs: gbs && round(gbs),
+    peak_share: share === undefined ? null : round(share),
+    peak_mb: round(peakMb),
   };
 }
 
-export function summarize(options: Options, outcomes: Outcomes): Summary {
-  const flops = workloads[options.workload].flopsPerStep(options.sizes);
+const noFigures: Readonly<Record<keyof Figures, null>> = {
+  median_ms: null,
+  min_ms: null,
+  first_ms: null,
+  gflops: null,
+  gbs: null,
+  peak_share: null,
+  peak_mb: null,
+};
+
+export function summarize(options: WorkloadOptions, outcomes: Outcomes, peaks?: Peaks): Summary {
+  const work = workOf(options, peaks);
   const gradus = outcomes.get(gradusName);
   const measured = gradus?.kind === "measured" ? gradus : undefined;
-  const own = measured ? figures(measured, flops) : undefined;
   const peers: Partial<Record<PeerName, PeerFigures | null>> = {};
   for (const name of peerNames) {
     const outcome = outcomes.get(name);
     if (outcome?.kind === "absent") peers[name] = null;
     if (outcome?.kind !== "measured") continue;
     const { version, threads } = outcome.ready;
-    peers[name] = { ...figures(outcome, flops), version, threads };
+    peers[name] = { ...figures(outcome, work), version, threads };
   }
   return {
     workload: options.workload,
     device: options.device,
     codegen: measured?.ready.codegen ?? options.codegen,
     threads: measured?.ready.threads ?? options.threads,
-    median_ms: own?.median_ms ?? null,
-    min_ms: own?.min_ms ?? null,
-    first_ms: own?.first_ms ?? null,
-    gflops: own?.gflops ?? null,
+    peak_gflops: peaks ? round(peaks.gflops) : null,
+    peak_gbs: peaks ? round(peaks.gbs) : null,
+    ...(measured ? figures(measured, work) : noFigures),
     peers,
   };
 }
 
-const columns = ["", "version", "threads", "median ms", "min ms", "first ms", "GFLOP/s", "x gradus"] as const;
+const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
+
+/** The columns that hold figures: their titles and how they are written. */
+const figureColumns: readonly (readonly [title: string, figure: keyof Figures, write: (value: number) => string])[] = [
+  ["median ms", "median_ms", readable],
+  ["min ms", "min_ms", readable],
+  ["first ms", "first_ms", readable],
+  ["GFLOP/s", "gflops", readable],
+  ["GB/s", "gbs", readable],
+  ["of peak", "peak_share", percent],
+  ["peak MB", "peak_mb", (value) => value.toFixed(0)],
+];
+
+const columns: readonly string[] = ["", "version", "threads", ...figureColumns.map(([title]) => title), "x gradus"];
 
 /** The table, with a line below for whoever computed other numbers than the first contestant. */
-export function renderTable(options: Options, outcomes: Outcomes): string {
-  const flops = workloads[options.workload].flopsPerStep(options.sizes);
+export function renderTable(options: WorkloadOptions, outcomes: Outcomes, peaks?: Peaks): string {
+  const work = workOf(options, peaks);
   const reference = outcomes.get(gradusName);
   const referenceMedian = reference?.kind === "measured" ? median(reference.times) : undefined;
 
   const cells = [...outcomes].map(([name, outcome]) => {
     if (outcome.kind === "absent") return [name, `absent: ${outcome.reason}`];
-    const { median_ms, min_ms, first_ms, gflops } = figures(outcome, flops);
-    const ratio = referenceMedian === undefined ? "-" : readable(median_ms / referenceMedian);
+    const own = figures(outcome, work);
+    const ratio = referenceMedian === undefined ? "-" : readable(own.median_ms / referenceMedian);
     const { version, threads } = outcome.ready;
-    return [name, version, String(threads), ...[median_ms, min_ms, first_ms, gflops].map(readable), ratio];
+    const written = figureColumns.map(([, figure, write]) => {
+      const value = own[figure];
+      return value === null ? "-" : write(value);
+    });
+    return [name, version, String(threads), ...written, ratio];
   });
   // The reason of an absence runs over the columns and must not widen them.
-  const aligned = [columns as readonly string[], ...cells.filter((row) => row.length === columns.length)];
+  const aligned = [columns, ...cells.filter((row) => row.length === columns.length)];
   const widths = columns.map((_, column) => Math.max(...aligned.map((row) => row[column]!.length)));
   widths[0] = Math.max(...cells.map((row) => row[0]!.length));
-  const lines = [columns as readonly string[], ...cells].map((row) =>
+  const lines = [columns, ...cells].map((row) =>
     row
       .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
       .join("  ")
       .trimEnd(),
   );
-  return [title(options, summarize(options, outcomes)), ...lines, ...disagreements(outcomes)].join("\n");
+  return [
+    title(options, summarize(options, outcomes)),
+    ...(peaks ? [describePeaks(peaks)] : []),
+    ...lines,
+    ...disagreements(outcomes),
+  ].join("\n");
 }
 
-function title({ workload, sizes, rounds }: Options, { device, codegen, threads }: Summary): string {
+function title({ workload, sizes, rounds }: WorkloadOptions, { device, codegen, threads }: Summary): string {
   const names = { size: "size", batchSize: "batch size" } as const;
   const scale = Object.entries(sizes).map(([name, value]) => `${names[name as keyof typeof names]} ${value}`);
   return `${workload}: ${workloads[workload].summary}\n${[...scale, device, codegen, `${threads} threads`, `${rounds} rounds`].join(", ")}`;

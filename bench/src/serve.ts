@@ -1,8 +1,9 @@
 // The child's side of the protocol, for contestants that run in Node: builds the workload, times the first step, then
-// times as many steps as it is asked for. Gradus and the JavaScript peers share it, so they are timed alike.
+// times as many steps as it is asked for, and in the end tells the memory it took. Gradus and the JavaScript peers share
+// it, so they are timed alike.
 
 import { createInterface } from "node:readline";
-import { formatMessage, type Job, type Message, parseRun } from "./protocol.ts";
+import { formatMessage, type Job, type Message, parseOrder } from "./protocol.ts";
 
 /** A workload, built and ready to be stepped. */
 export interface Runner {
@@ -15,7 +16,8 @@ export interface Runner {
   check(): Promise<number>;
 }
 
-export type Builders = Readonly<Record<string, (job: Job) => Promise<Runner>>>;
+export type Builder = (job: Job) => Promise<Runner>;
+export type Builders = Readonly<Record<string, Builder>>;
 
 /** Answers the parent until it closes stdin. `builders` has an entry for each workload that the framework can do. */
 export async function serve(framework: string, builders: Builders): Promise<void> {
@@ -31,8 +33,9 @@ export async function serve(framework: string, builders: Builders): Promise<void
     const { version, threads, codegen } = runner;
     send({ kind: "ready", version, threads, firstMs, check, ...(codegen ? { codegen } : {}) });
     for await (const line of createInterface({ input: process.stdin })) {
-      const steps = parseRun(line);
-      if (steps !== undefined) send({ kind: "times", times: await timeSteps(runner, steps) });
+      const order = parseOrder(line);
+      if (order?.kind === "run") send({ kind: "times", times: await timeSteps(runner, order.steps) });
+      if (order?.kind === "memory") send({ kind: "memory", peakMb: peakMegabytes() });
     }
     process.exit(0);
   } catch (error) {
@@ -49,6 +52,11 @@ async function timeSteps(runner: Runner, steps: number): Promise<number[]> {
     times.push(performance.now() - start);
   }
   return times;
+}
+
+/** Node tells kibibytes on every platform. */
+function peakMegabytes(): number {
+  return (process.resourceUsage().maxRSS * 1024) / 1e6;
 }
 
 function send(message: Message): void {

@@ -18,3 +18,8 @@ export function minimum(values: readonly number[]): number {
 export function gigaflops(flops: number, milliseconds: number): number {
   return flops / milliseconds / 1e6;
 }
+
+/** Billions of bytes a second, for a step that moves `bytes` in `milliseconds`. */
+export function gigabytes(bytes: number, milliseconds: number): number {
+  return bytes / milliseconds / 1e6;
+}

@@ -32,6 +32,21 @@ describe("a contestant in a child process", () => {
     await contestant.stop();
   });
 
+  test("tells the most memory it had", async () => {
+    const contestant = child("works");
+    await contestant.start();
+    await contestant.run(2);
+    expect(await contestant.peakMemory()).toBe(321.5);
+    await contestant.stop();
+  });
+
+  test("that answers something else when asked for its memory is an error", async () => {
+    const contestant = child("says too little");
+    await contestant.start();
+    await expect(contestant.peakMemory()).rejects.toThrow(/did not tell how much memory/);
+    await contestant.stop();
+  });
+
   test.each([
     ["crashes at once", /ended with code 1: TypeError: no such thing/],
     ["tells an error", /^Kernel 'Conv' is missing$/],

@@ -18,6 +18,10 @@ function scripted(name: string, log: string[], stepTime = 10, failAt = Number.PO
       if (++calls >= failAt) throw new Error("out of memory");
       return Array.from({ length: steps }, () => stepTime);
     },
+    peakMemory: async () => {
+      log.push(`${name} memory`);
+      return 64;
+    },
     stop: async () => {
       log.push(`${name} stop`);
     },
@@ -37,14 +41,14 @@ describe("a contest", () => {
       ...["a run 4", "b run 4"],
       ...["b run 4", "a run 4"],
       ...["a run 4", "b run 4"],
-      ...["a stop", "b stop"],
+      ...["a memory", "a stop", "b memory", "b stop"],
     ]);
   });
 
   test("counts the timed steps only", async () => {
     const contestants = new Map([["a", scripted("a", [], 10)]]);
     const outcomes = await contest(contestants, { ...plan, warmUp: 100 });
-    expect(outcomes.get("a")).toMatchObject({ kind: "measured", ready, times: new Array(12).fill(10) });
+    expect(outcomes.get("a")).toMatchObject({ kind: "measured", ready, times: new Array(12).fill(10), peakMb: 64 });
   });
 
   test("warms up whoever has short steps, and spares whoever has long ones", async () => {

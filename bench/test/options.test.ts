@@ -36,12 +36,17 @@ describe("the command line", () => {
     });
   });
 
+  test("asks for the machine's peaks alone", () => {
+    expect(parse("machine --threads 3 --json")).toEqual({ workload: "machine", threads: 3, json: true });
+  });
+
   test.each([
     ["", /missing required argument/],
-    ["alexnet", /Allowed choices are matmul, mlp, lenet/],
+    ["alexnet", /Allowed choices are matmul, mlp, lenet, .*, machine/],
     ["matmul --threads 0", /"0" is not a whole number from 1 up/],
     ["matmul --size 12.5", /"12.5" is not a whole number/],
     ["matmul --batch-size 3", /"matmul" has no --batch-size \(3 was given\)\. Use --size/],
+    ["softmax --batch-size 3", /"softmax" has no --batch-size \(3 was given\)\. Use --size/],
     ["mlp --size 3", /"mlp" has no --size \(3 was given\)\. Use --batch-size/],
     ["mlp --device tpu", /Allowed choices are cpu, webgpu/],
   ])('refuses "%s" and says what would do', (line, message) => {

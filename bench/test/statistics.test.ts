@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { gigaflops, median, minimum } from "../src/statistics.ts";
+import { gigabytes, gigaflops, median, minimum } from "../src/statistics.ts";
 
 describe("statistics of times", () => {
   test("the median is the middle value, or between the two middle ones", () => {
@@ -35,5 +35,9 @@ describe("statistics of times", () => {
 
   test("two billion operations in ten milliseconds are 200 GFLOP/s", () => {
     expect(gigaflops(2e9, 10)).toBeCloseTo(200, 10);
+  });
+
+  test("a million bytes in half a millisecond are 2 GB/s", () => {
+    expect(gigabytes(1e6, 0.5)).toBeCloseTo(2, 10);
   });
 });

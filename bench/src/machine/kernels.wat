@@ -1,0 +1,67 @@
+;; The two loops by which the machine's peaks are measured. Both run over one memory that all threads share, each thread on
+;; addresses of its own. Where the engine has no relaxed SIMD, assemble.ts puts a product and a sum for `relaxed_madd`.
+(module
+  (import "env" "memory" (memory 1 65536 shared))
+
+  ;; The micro-kernel of a matrix product (Van Zee and van de Geijn, "BLIS", 2015) as well as WebAssembly can have it: a tile
+  ;; C of 4 x 8 in eight registers, C = A B with a panel A of `depth` columns of 4 numbers and a panel B of `depth` rows of 8.
+  ;; The whole tile is computed `times` times. Unrolling the loop over the depth would halve the speed in Node 20.
+  (func (export "multiply")
+    (param $a i32) (param $b i32) (param $c i32) (param $depth i32) (param $times i32)
+    (local $a_at i32) (local $b_at i32) (local $b_end i32)
+    (local $left v128) (local $right v128) (local $factor v128)
+    (local $c00 v128) (local $c01 v128) (local $c10 v128) (local $c11 v128)
+    (local $c20 v128) (local $c21 v128) (local $c30 v128) (local $c31 v128)
+    (local.set $b_end (i32.add (local.get $b) (i32.shl (local.get $depth) (i32.const 5))))
+    (loop $tile
+      (local.set $a_at (local.get $a))
+      (local.set $b_at (local.get $b))
+      (local.set $c00 (v128.const i64x2 0 0))
+      (local.set $c01 (v128.const i64x2 0 0))
+      (local.set $c10 (v128.const i64x2 0 0))
+      (local.set $c11 (v128.const i64x2 0 0))
+      (local.set $c20 (v128.const i64x2 0 0))
+      (local.set $c21 (v128.const i64x2 0 0))
+      (local.set $c30 (v128.const i64x2 0 0))
+      (local.set $c31 (v128.const i64x2 0 0))
+      (loop $column
+        (local.set $left (v128.load (local.get $b_at)))
+        (local.set $right (v128.load offset=16 (local.get $b_at)))
+        (local.set $factor (v128.load32_splat (local.get $a_at)))
+        (local.set $c00 (f32x4.relaxed_madd (local.get $factor) (local.get $left) (local.get $c00)))
+        (local.set $c01 (f32x4.relaxed_madd (local.get $factor) (local.get $right) (local.get $c01)))
+        (local.set $factor (v128.load32_splat offset=4 (local.get $a_at)))
+        (local.set $c10 (f32x4.relaxed_madd (local.get $factor) (local.get $left) (local.get $c10)))
+        (local.set $c11 (f32x4.relaxed_madd (local.get $factor) (local.get $right) (local.get $c11)))
+        (local.set $factor (v128.load32_splat offset=8 (local.get $a_at)))
+        (local.set $c20 (f32x4.relaxed_madd (local.get $factor) (local.get $left) (local.get $c20)))
+        (local.set $c21 (f32x4.relaxed_madd (local.get $factor) (local.get $right) (local.get $c21)))
+        (local.set $factor (v128.load32_splat offset=12 (local.get $a_at)))
+        (local.set $c30 (f32x4.relaxed_madd (local.get $factor) (local.get $left) (local.get $c30)))
+        (local.set $c31 (f32x4.relaxed_madd (local.get $factor) (local.get $right) (local.get $c31)))
+        (local.set $a_at (i32.add (local.get $a_at) (i32.const 16)))
+        (local.set $b_at (i32.add (local.get $b_at) (i32.const 32)))
+        (br_if $column (i32.lt_u (local.get $b_at) (local.get $b_end))))
+      (v128.store (local.get $c) (local.get $c00))
+      (v128.store offset=16 (local.get $c) (local.get $c01))
+      (v128.store offset=32 (local.get $c) (local.get $c10))
+      (v128.store offset=48 (local.get $c) (local.get $c11))
+      (v128.store offset=64 (local.get $c) (local.get $c20))
+      (v128.store offset=80 (local.get $c) (local.get $c21))
+      (v128.store offset=96 (local.get $c) (local.get $c30))
+      (v128.store offset=112 (local.get $c) (local.get $c31))
+      (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+      (br_if $tile (local.get $times))))
+
+  ;; Copies `bytes`, a multiple of 64, from one address to another.
+  (func (export "copy") (param $from i32) (param $to i32) (param $bytes i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $from) (local.get $bytes)))
+    (loop $line
+      (v128.store (local.get $to) (v128.load (local.get $from)))
+      (v128.store offset=16 (local.get $to) (v128.load offset=16 (local.get $from)))
+      (v128.store offset=32 (local.get $to) (v128.load offset=32 (local.get $from)))
+      (v128.store offset=48 (local.get $to) (v128.load offset=48 (local.get $from)))
+      (local.set $from (i32.add (local.get $from) (i32.const 64)))
+      (local.set $to (i32.add (local.get $to) (i32.const 64)))
+      (br_if $line (i32.lt_u (local.get $from) (local.get $end))))))

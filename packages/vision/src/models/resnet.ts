@@ -1,0 +1,183 @@
+// Residual networks (He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2015, table 1), with the keys
+// and initial distributions of `torchvision.models.resnet`, so that its weights load unchanged. Leans on gradus as any user
+// does.
+
+import { F, nn, type Tensor } from "gradus";
+
+/** What a block of either kind is made from. */
+export interface ResidualBlockOptions {
+  /** Of the 3x3 convolution that makes the image smaller, and of the shortcut. Default 1. */
+  readonly stride?: number;
+}
+
+/** A 3x3 convolution that keeps the size at stride 1. A bias would be taken away by the normalization that follows. */
+const conv3x3 = (inChannels: number, outChannels: number, stride = 1) =>
+  new nn.Conv2d(inChannels, outChannels, 3, { stride, padding: 1, bias: false });
+
+const conv1x1 = (inChannels: number, outChannels: number, stride = 1) =>
+  new nn.Conv2d(inChannels, outChannels, 1, { stride, bias: false });
+
+/** The shortcut around a block: null where input and output have one shape, else a projection (section 3.3, option B). */
+const shortcut = (inChannels: number, outChannels: number, stride: number) =>
+  stride === 1 && inChannels === outChannels
+    ? null
+    : new nn.Sequential(conv1x1(inChannels, outChannels, stride), new nn.BatchNorm2d(outChannels));
+
+/** Two 3x3 convolutions and a shortcut: [N, inChannels, H, W] to [N, channels, H / stride, W / stride]. */
+export class BasicBlock extends nn.Module {
+  /** Channels of the output for each of `channels`. */
+  static readonly expansion = 1;
+  readonly conv1: nn.Conv2d;
+  readonly bn1: nn.BatchNorm2d;
+  readonly conv2: nn.Conv2d;
+  readonly bn2: nn.BatchNorm2d;
+  readonly downsample: nn.Sequential | null;
+
+  constructor(inChannels: number, channels: number, { stride = 1 }: ResidualBlockOptions = {}) {
+    super();
+    this.conv1 = conv3x3(inChannels, channels, stride);
+    this.bn1 = new nn.BatchNorm2d(channels);
+    this.conv2 = conv3x3(channels, channels);
+    this.bn2 = new nn.BatchNorm2d(channels);
+    this.downsample = shortcut(inChannels, channels, stride);
+  }
+
+  forward(x: Tensor): Tensor {
+    const identity = this.downsample?.forward(x) ?? x;
+    const hidden = this.bn1.forward(this.conv1.forward(x)).relu();
+    return this.bn2.forward(this.conv2.forward(hidden)).add(identity).relu();
+  }
+}
+
+/**
+ * A 3x3 convolution between two of 1x1, the last of which makes four times the channels: [N, inChannels, H, W] to
+ * [N, 4 channels, H / stride, W / stride]. The stride is the 3x3 convolution's, as in torchvision ("ResNet v1.5"); in the
+ * paper it was the first one's.
+ */
+export class Bottleneck extends nn.Module {
+  static readonly expansion = 4;
+  readonly conv1: nn.Conv2d;
+  readonly bn1: nn.BatchNorm2d;
+  readonly conv2: nn.Conv2d;
+  readonly bn2: nn.BatchNorm2d;
+  readonly conv3: nn.Conv2d;
+  readonly bn3: nn.BatchNorm2d;
+  readonly downsample: nn.Sequential | null;
+
+  constructor(inChannels: number, channels: number, { stride = 1 }: ResidualBlockOptions = {}) {
+    super();
+    const outChannels = channels * Bottleneck.expansion;
+    this.conv1 = conv1x1(inChannels, channels);
+    this.bn1 = new nn.BatchNorm2d(channels);
+    this.conv2 = conv3x3(channels, channels, stride);
+    this.bn2 = new nn.BatchNorm2d(channels);
+    this.conv3 = conv1x1(channels, outChannels);
+    this.bn3 = new nn.BatchNorm2d(outChannels);
+    this.downsample = shortcut(inChannels, outChannels, stride);
+  }
+
+  forward(x: Tensor): Tensor {
+    const identity = this.downsample?.forward(x) ?? x;
+    const narrow = this.bn1.forward(this.conv1.forward(x)).relu();
+    const hidden = this.bn2.forward(this.conv2.forward(narrow)).relu();
+    return this.bn3.forward(this.conv3.forward(hidden)).add(identity).relu();
+  }
+}
+
+/** The class of a block, of which a ResNet makes as many as it needs. */
+export interface ResidualBlock {
+  readonly expansion: number;
+  new (inChannels: number, channels: number, options?: ResidualBlockOptions): nn.Module;
+}
+
+export interface ResNetOptions {
+  /** Default 1000, as in ImageNet. */
+  readonly classes?: number;
+  /**
+   * Whether the first layer is a 3x3 convolution of stride 1 without pooling (section 4.2), for images of about 32x32,
+   * instead of one of 7x7 and stride 2 with max pooling, for 224x224. Default false.
+   */
+  readonly smallImages?: boolean;
+  /** Channels of the images. Default 3. */
+  readonly inChannels?: number;
+}
+
+/**
+ * A residual network of four stages of blocks, which have 64, 128, 256 and 512 channels (times the block's expansion) and
+ * of which all but the first halve the image: [N, inChannels, H, W] to logits [N, classes].
+ */
+export class ResNet extends nn.Module {
+  readonly conv1: nn.Conv2d;
+  readonly bn1: nn.BatchNorm2d;
+  readonly maxpool: nn.MaxPool2d | null;
+  readonly layer1: nn.Sequential;
+  readonly layer2: nn.Sequential;
+  readonly layer3: nn.Sequential;
+  readonly layer4: nn.Sequential;
+  readonly fc: nn.Linear;
+
+  /** @param blocks how many blocks each stage has */
+  constructor(
+    Block: ResidualBlock,
+    blocks: readonly [number, number, number, number],
+    { classes = 1000, smallImages = false, inChannels = 3 }: ResNetOptions = {},
+  ) {
+    super();
+    this.conv1 = smallImages
+      ? conv3x3(inChannels, 64)
+      : new nn.Conv2d(inChannels, 64, 7, { stride: 2, padding: 3, bias: false });
+    this.bn1 = new nn.BatchNorm2d(64);
+    this.maxpool = smallImages ? null : new nn.MaxPool2d(3, { stride: 2, padding: 1 });
+    let width = 64;
+    const stage = (channels: number, count: number, stride: number): nn.Sequential => {
+      const strides = [stride, ...new Array<number>(count - 1).fill(1)];
+      return new nn.Sequential(
+        ...strides.map((step) => {
+          const block = new Block(width, channels, { stride: step });
+          width = channels * Block.expansion;
+          return block;
+        }),
+      );
+    };
+    this.layer1 = stage(64, blocks[0], 1);
+    this.layer2 = stage(128, blocks[1], 2);
+    this.layer3 = stage(256, blocks[2], 2);
+    this.layer4 = stage(512, blocks[3], 2);
+    this.fc = new nn.Linear(width, classes);
+    // Norms begin with ones and zeros, and the linear layer with its default, by themselves.
+    for (const module of this.modules()) {
+      if (module instanceof nn.Conv2d) {
+        nn.init.kaimingNormal_(module.weight, { mode: "fanOut", nonlinearity: "relu" });
+      }
+    }
+  }
+
+  forward(x: Tensor): Tensor {
+    const stem = this.bn1.forward(this.conv1.forward(x)).relu();
+    let features = this.maxpool?.forward(stem) ?? stem;
+    for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) features = stage.forward(features);
+    return this.fc.forward(F.adaptiveAvgPool2d(features, 1).flatten(1));
+  }
+}
+
+/**
+ * The 18-layer residual network: [N, 3, H, W] to logits [N, classes], 11,689,512 parameters with 1000 classes
+ * (`torchvision.models.resnet18`).
+ *
+ * @example
+ * const model = resnet18({ classes: 10, smallImages: true });
+ * const logits = model.forward(images); // [N, 3, 32, 32] to [N, 10]
+ */
+export function resnet18(options: ResNetOptions = {}): ResNet {
+  return new ResNet(BasicBlock, [2, 2, 2, 2], options);
+}
+
+/** The 34-layer residual network, 21,797,672 parameters with 1000 classes (`torchvision.models.resnet34`). */
+export function resnet34(options: ResNetOptions = {}): ResNet {
+  return new ResNet(BasicBlock, [3, 4, 6, 3], options);
+}
+
+/** The 50-layer residual network of bottlenecks, 25,557,032 parameters with 1000 classes (`torchvision.models.resnet50`). */
+export function resnet50(options: ResNetOptions = {}): ResNet {
+  return new ResNet(Bottleneck, [3, 4, 6, 3], options);
+}
