@@ -37,16 +37,23 @@ export function inputGradientOfConv(x: Node, weight: Node, attributes: ConvAttri
   });
 }
 
+/** [N, g C, ...] to [C, g N, ...]: batch and channels exchanged, groups staying groups of channels. */
+function exchangeInGroups(x: Node, groups: number): Node {
+  const [batch, channels, ...spatial] = x.shape;
+  const split = build.reshape(x, [batch, groups, channels / groups, ...spatial]);
+  const swapped = build.permute(split, [2, 1, 0, ...spatial.map((_, i) => i + 3)]);
+  return build.reshape(swapped, [channels / groups, groups * batch, ...spatial]);
+}
+
 /** The gradient of the weight: [O, C / groups, ...]. */
 export function weightGradientOfConv(x: Node, weight: Node, attributes: ConvAttributes, gradient: Node): Node {
   const { stride, low, inputDilation, kernelDilation, groups } = attributes;
-  const [batch, channels, ...spatial] = x.shape;
-  const inputsPerGroup = channels / groups;
+  if (inputDilation.some((dilation) => dilation > 1) && stride.every((step) => step === 1)) {
+    return weightGradientOfTransposedConv(x, weight, attributes, gradient);
+  }
+  const spatial = x.shape.slice(2);
   const kernel = weight.shape.slice(2);
-  // Groups become the groups of the exchanged convolution: [N, g c] -> [c, g N].
-  const split = build.reshape(x, [batch, groups, inputsPerGroup, ...spatial]);
-  const swapped = build.permute(split, [2, 1, 0, ...spatial.map((_, i) => i + 3)]);
-  const images = build.reshape(swapped, [inputsPerGroup, groups * batch, ...spatial]);
+  const images = exchangeInGroups(x, groups);
   const kernels = exchange(gradient);
   const newHigh = kernel.map((size, i) => {
     const dilatedInput = paddedLength(spatial[i], 0, 0, inputDilation[i]);
@@ -62,4 +69,32 @@ export function weightGradientOfConv(x: Node, weight: Node, attributes: ConvAttr
     groups,
   });
   return exchange(result);
+}
+
+/**
+ * The same where the input is dilated and the stride is 1. Then input element i meets weight k at result d i + low - k e
+ * (d and e being the dilations of input and kernel), so the weight's gradient, its elements in reverse, is a convolution of
+ * the gradient with the input as the dilated kernel: no product is with a zero of the dilation.
+ */
+function weightGradientOfTransposedConv(x: Node, weight: Node, attributes: ConvAttributes, gradient: Node): Node {
+  const { low, inputDilation, kernelDilation, groups } = attributes;
+  const kernel = weight.shape.slice(2);
+  const newLow = kernel.map((size, i) => (size - 1) * kernelDilation[i] - low[i]);
+  const newHigh = kernel.map((size, i) => {
+    const reach = paddedLength(x.shape[i + 2], 0, 0, inputDilation[i]) + (size - 1) * kernelDilation[i];
+    return reach - newLow[i] - gradient.shape[i + 2];
+  });
+  const result = build.conv(exchangeInGroups(gradient, groups), exchange(x), {
+    stride: kernelDilation,
+    low: newLow,
+    high: newHigh,
+    inputDilation: kernel.map(() => 1),
+    kernelDilation: inputDilation,
+    groups,
+  });
+  // [O / groups, groups C, ...] to [groups, O / groups, C, ...]
+  const inputsPerGroup = weight.shape[1];
+  const split = build.reshape(result, [result.shape[0], groups, inputsPerGroup, ...kernel]);
+  const ordered = build.permute(split, [1, 0, 2, ...kernel.map((_, i) => i + 3)]);
+  return build.flip(build.reshape(ordered, weight.shape), spatialAxes(weight.shape.length));
 }
