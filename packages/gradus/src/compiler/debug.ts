@@ -7,6 +7,7 @@ import type { Index } from "./index-expression.ts";
 import type { BufferReference, Expression, Statement } from "./ir.ts";
 import { bytesOf, type KernelAccess } from "./plan.ts";
 import type { Program } from "./program.ts";
+import { isStaged } from "./stages.ts";
 
 export type DebugTopic = "graph" | "kernels" | "loops" | "plan" | "time";
 
@@ -47,11 +48,15 @@ export function printKernels({ groups }: FusedGraph, references: ReadonlyMap<Nod
           .get(node)
           ?.map((buffer) => buffer.name)
           .join("=") ?? `%${node.id}`;
-      const reads = [...kernel.reads].map(name).join(", ");
-      const writes = kernel.outputs.map((node) => `${name(node)}:${typeOf(node)}`).join(", ");
-      print(
-        `  ${String(i).padStart(2)} ${kernel.kind} [${kernel.shape.join(",")}] ${anchors}\n       reads ${reads}\n       writes ${writes}`,
-      );
+      const list = (nodes: Iterable<Node>): string => [...nodes].map(name).join(", ");
+      const typed = (nodes: Iterable<Node>): string =>
+        [...nodes].map((node) => `${name(node)}:${typeOf(node)}`).join(", ");
+      print(`  ${String(i).padStart(2)} ${kernel.kind} [${kernel.shape.join(",")}] ${anchors}`);
+      for (const stage of isStaged(kernel) ? kernel.stages : []) {
+        const { kind, shape, outputs, reads } = stage.kernel;
+        print(`       ${kind} [${shape.join(",")}] of ${list(reads)} to ${typed(outputs)}`);
+      }
+      print(`       reads ${list(kernel.reads)}\n       writes ${typed(kernel.outputs)}`);
     }
   });
 }

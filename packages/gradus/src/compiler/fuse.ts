@@ -5,6 +5,7 @@
 import { type Node, sameShape, sizeOf, topologicalOrder } from "../graph/index.ts";
 import { computationCost } from "./cost.ts";
 import { inputs, isAnchor, isMap, type Kernel, type KernelKind, leaves, opaque } from "./kernel.ts";
+import { orderForMemory } from "./order.ts";
 import { joinStages } from "./stages.ts";
 import { views } from "./view-index.ts";
 
@@ -30,7 +31,7 @@ export function fuse(outputs: readonly Node[]): FusedGraph {
   for (const node of order) assigner.place(node);
   const separate = assigner.sorted();
   dropUnread(separate, stored, outputs);
-  const kernels = joinStages(separate, stored, outputs);
+  const kernels = orderForMemory(joinStages(separate, stored, outputs), stored, new Set(outputs));
   const readTwice = order.flatMap((node) => node.inputs.filter((input, i) => node.inputs.indexOf(input) < i));
   const shared = new Set([...order.filter((node) => users.get(node)!.size > 1), ...readTwice]);
   return { groups: groupIndependent(kernels), stored, shared };
@@ -173,6 +174,8 @@ class KernelAssigner {
       .slice(-partnersTried)
       .find(
         (kernel) =>
+          // Loops are worth sharing for what both read many elements of.
+          [...reads].some((read) => kernel.reads.has(read) && sizeOf(read.shape) > sizeOf(node.shape)) &&
           // Neither may need of the other more than the element at hand, so none may read the other at all.
           ![...reads].some((read) => this.kernelOf.get(read) === kernel) &&
           !chain.some((member) => kernel.reads.has(member)) &&

@@ -1,23 +1,18 @@
 // Rewriting a program's graph from its inputs to its outputs: every node is offered to a rule with its inputs already
 // rewritten. The rewritten graph shares equal nodes, through a table of its own that dies with the rewriting.
 
-import { Node, type Op, type OpAttributes, type ShapeAndDType, shapeRules, topologicalOrder } from "../graph/index.ts";
+import { inferKind, Node, type Op, type OpAttributes, type ShapeAndDType, topologicalOrder } from "../graph/index.ts";
 
 /** Makes nodes of a private graph, equal ones once. */
 export class GraphBuilder {
   private readonly known = new Map<string, Node>();
 
-  make<K extends Op>(
-    op: K,
-    inputs: readonly Node[],
-    attributes: OpAttributes[K],
-    wanted: ShapeAndDType = { shape: [], dtype: "float32" },
-  ): Node {
-    const { shape, dtype } = shapeRules[op](inputs, attributes, wanted);
-    const key = `${op}|${dtype}[${shape}]|${JSON.stringify(attributes, keepSpecialNumbers)}|${inputs.map((input) => input.id)}`;
+  make<K extends Op>(op: K, inputs: readonly Node[], attributes: OpAttributes[K], wanted?: ShapeAndDType): Node {
+    const kind = inferKind(op, inputs, attributes, wanted);
+    const key = `${kind.id}|${inputs.map((input) => input.id)}`;
     let node = this.known.get(key);
     if (node === undefined) {
-      node = new Node(op, inputs, attributes, shape, dtype, op) as unknown as Node;
+      node = new Node(kind, inputs) as unknown as Node;
       this.known.set(key, node);
     }
     return node;
@@ -28,12 +23,6 @@ export class GraphBuilder {
     const same = inputs.every((input, i) => input === node.inputs[i]);
     return this.make(node.op, same ? node.inputs : inputs, node.attributes, node);
   }
-}
-
-function keepSpecialNumbers(_key: string, value: unknown): unknown {
-  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-    ? `#${Object.is(value, -0) ? "-0" : value}`
-    : value;
 }
 
 /** Leaves that stand for values bound at run time; they keep their identity. */

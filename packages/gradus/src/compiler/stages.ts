@@ -27,6 +27,8 @@ export interface StagedKernel extends Kernel {
   readonly internal: ReadonlySet<Node>;
 }
 
+export const isStaged = (kernel: Kernel): kernel is StagedKernel => kernel.kind === "staged";
+
 /** Rows it takes to share them among threads; fewer do where there is little to share. */
 const rowsWorthSharing = 8;
 const littleWork = 16_384;

@@ -3,7 +3,7 @@
 import { type Node, sizeOf } from "../../graph/index.ts";
 import type { BufferReference, LoweredKernel, Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
-import type { StagedKernel } from "../stages.ts";
+import { isStaged, type StagedKernel } from "../stages.ts";
 import type { Target } from "../target.ts";
 import { lowerContraction } from "./contract.ts";
 import { lowerArgsort, lowerConcat, lowerCumulativeSum, lowerScatterAdd } from "./index-kernels.ts";
@@ -75,10 +75,12 @@ export function lowerGroup(
   };
 }
 
+const opsOf = ({ kind, anchors }: Kernel): string => anchors.map((node) => node.op).join("+") || kind;
+
 function nameOf(group: readonly Kernel[]): string {
   const [kernel] = group;
   const last = kernel.outputs[kernel.outputs.length - 1];
-  const what = kernel.anchors.map((node) => node.op).join("+") || kernel.kind;
+  const what = isStaged(kernel) ? kernel.stages.map((stage) => opsOf(stage.kernel)).join(" / ") : opsOf(kernel);
   const shape = `[${(last ?? kernel.anchors[0]).shape.join(",")}]`;
   return group.length === 1 ? `${what}${shape}` : `${kernel.kind} x ${group.length}`;
 }

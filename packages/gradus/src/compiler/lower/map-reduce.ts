@@ -58,6 +58,12 @@ export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores,
   return new MapReduce(kernel, values, stores, target).lower();
 }
 
+/** Vectors that the reductions of a loop are spread over, to hide the latency of an addition. */
+const partialSums = 4;
+
+/** How much more an access counts that is made for every element of a reduction. */
+const innerWeight = 8;
+
 /** How a kernel is part of another: by default it is none. */
 export interface Placement {
   /** Where in a buffer the result at `at` goes. */
@@ -224,8 +230,9 @@ export class MapReduce {
       let points = 0;
       for (const index of accesses) {
         const step = index.coefficientOf(variable);
-        if (step === 1) points += 1;
-        else if (step !== 0) points -= 0.5;
+        const weight = inner.some((other) => index.dependsOn(other)) ? innerWeight : 1;
+        if (step === 1) points += weight;
+        else if (step !== 0) points -= weight / 2;
       }
       return points;
     };
@@ -349,7 +356,7 @@ export class MapReduce {
   private reduceByVectors(along: LoopVariable, lanes: number): Statement[] {
     const { build } = this;
     const outside = this.domain.inner.filter((variable) => variable !== along);
-    const unrolled = along.extent >= 8 * lanes ? 4 : 1;
+    const unrolled = along.extent >= 8 * lanes ? Math.max(1, Math.floor(partialSums / this.accumulators.length)) : 1;
     const starts: Statement[] = [];
     const wide: Statement[] = [];
     const single: Statement[] = [];
