@@ -2,9 +2,9 @@
 // exchanged and the kernel flipped, the weight's has batch and channels exchanged and stride and kernel dilation
 // exchanged (XLA's general convolution; Dumoulin and Visin, "A guide to convolution arithmetic", 2016).
 
-import { build, type ConvAttributes, type Node, paddedLength } from "../graph/index.ts";
+import { axesFrom, build, type ConvAttributes, type Node, paddedLength } from "../graph/index.ts";
 
-const spatialAxes = (rank: number): number[] => Array.from({ length: rank - 2 }, (_, i) => i + 2);
+const spatialAxes = (rank: number): number[] => axesFrom(2, rank - 2);
 
 /** Exchanges the first two axes. */
 const exchange = (x: Node): Node => build.permute(x, [1, 0, ...spatialAxes(x.shape.length)]);

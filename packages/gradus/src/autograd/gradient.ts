@@ -6,33 +6,40 @@ import { gradientRules } from "./rules.ts";
 /** A gradient was asked for where none can be. */
 export class AutogradError extends GradusError {}
 
+export interface Gradients {
+  /** The gradient of every wanted node that was reached. */
+  readonly found: Map<Node, Node>;
+  /** All nodes that the walk went through, and those at which it ended. */
+  readonly walked: readonly Node[];
+}
+
 /**
  * The gradients of `outputs`, weighted by `seeds`, with respect to nodes.
  * @param outputs nodes that require a gradient
  * @param seeds the gradient that arrives at each output, of its shape and dtype
  * @param wanted is asked for each node that the walk reaches: true to report its gradient
- * @returns the gradient of every wanted node that was reached
  */
 export function gradients(
   outputs: readonly Node[],
   seeds: readonly Node[],
   wanted: (node: Node) => boolean,
-): Map<Node, Node> {
-  const arrived = new Map<Node, Node>();
-  const accumulate = (node: Node, gradient: Node): void => {
-    const known = arrived.get(node);
-    arrived.set(node, known === undefined ? gradient : build.add(known, gradient));
+): Gradients {
+  const walked = topologicalOrder(outputs, (node) => node.isGradientLeaf || !node.requiresGrad);
+  /** What has arrived so far at every node. */
+  const arrived = new Array<Node | null>(walked.length).fill(null);
+  const accumulate = ({ position }: Node, gradient: Node): void => {
+    const known = arrived[position];
+    arrived[position] = known === null ? gradient : build.add(known, gradient);
   };
   outputs.forEach((output, i) => {
     accumulate(output, seeds[i]);
   });
-  const order = topologicalOrder(outputs, (node) => node.isGradientLeaf || !node.requiresGrad);
-  const result = new Map<Node, Node>();
-  for (const node of order.reverse()) {
-    const gradient = arrived.get(node);
-    if (gradient === undefined || !node.requiresGrad) continue;
-    arrived.delete(node);
-    if (wanted(node)) result.set(node, gradient);
+  const found = new Map<Node, Node>();
+  for (let position = walked.length - 1; position >= 0; position--) {
+    const node = walked[position];
+    const gradient = arrived[position];
+    if (gradient === null || !node.requiresGrad) continue;
+    if (wanted(node)) found.set(node, gradient);
     if (node.isGradientLeaf) continue;
     if (node.inputs.length === 0) {
       throw new AutogradError(
@@ -41,10 +48,10 @@ export function gradients(
     }
     const rule = gradientRules[node.op] as (node: Node, gradient: Node) => readonly (Node | null)[];
     const towards = rule(node, gradient);
-    node.inputs.forEach((input, i) => {
-      const part = towards[i];
+    for (let i = 0; i < node.inputs.length; i++) {
+      const [input, part] = [node.inputs[i], towards[i]];
       if (part && input.requiresGrad) accumulate(input, part);
-    });
+    }
   }
-  return result;
+  return { found, walked };
 }

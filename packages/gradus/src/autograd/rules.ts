@@ -2,7 +2,7 @@
 // at its result, and returns the gradient for each input (null where none flows). Because rules build ordinary nodes,
 // gradients of gradients need nothing more.
 
-import { build, type Node, type Op, type OpAttributes, parseDotSpec } from "../graph/index.ts";
+import { axesFrom, build, type Node, type Op, type OpAttributes, parseDotSpec } from "../graph/index.ts";
 import { inputGradientOfConv, weightGradientOfConv } from "./conv.ts";
 
 const { add, binary, cast, compare, div, full, fullLike, mul, neg, scale, select, sub, unary } = build;
@@ -104,7 +104,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     return [build.permute(g, inverse)];
   },
   expand: ({ inputs: [x], shape }, g) => {
-    const repeated = shape.flatMap((extent, axis) => (x.shape[axis] === 1 && extent !== 1 ? [axis] : []));
+    const repeated = axesFrom(0, shape.length).filter((axis) => x.shape[axis] === 1 && shape[axis] !== 1);
     return [build.reshape(build.sum(g, repeated), x.shape)];
   },
   slice: ({ inputs: [x], attributes: { start, step }, shape }, g) => {

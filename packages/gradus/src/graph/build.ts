@@ -14,6 +14,9 @@ import type {
 } from "./ops.ts";
 import { type Shape, sameShape } from "./shape.ts";
 
+/** Ops that only set a shape or a dtype have no attributes. */
+const none = {};
+
 export const full = (value: number, shape: Shape, dtype: DType): Node => node("full", [], { value }, { shape, dtype });
 export const fullLike = (value: number, like: Node): Node => full(value, like.shape, like.dtype);
 export const iota = (shape: Shape, axis: number): Node => node("iota", [], { axis }, { shape, dtype: "int32" });
@@ -21,9 +24,9 @@ export const iota = (shape: Shape, axis: number): Node => node("iota", [], { axi
 export const unary = (fn: UnaryFunction, x: Node): Node => node("unary", [x], { fn });
 export const binary = (fn: BinaryFunction, a: Node, b: Node): Node => node("binary", [a, b], { fn });
 export const compare = (fn: Comparison, a: Node, b: Node): Node => node("compare", [a, b], { fn });
-export const select = (condition: Node, a: Node, b: Node): Node => node("select", [condition, a, b], {});
+export const select = (condition: Node, a: Node, b: Node): Node => node("select", [condition, a, b], none);
 export const cast = (x: Node, dtype: DType): Node =>
-  x.dtype === dtype ? x : node("cast", [x], {}, { shape: x.shape, dtype });
+  x.dtype === dtype ? x : node("cast", [x], none, { shape: x.shape, dtype });
 export const detach = (x: Node): Node => (x.requiresGrad ? node("detach", [x], { requiresGrad: false }) : x);
 
 export const neg = (x: Node): Node => unary("neg", x);
@@ -35,9 +38,9 @@ export const div = (a: Node, b: Node): Node => binary("div", a, b);
 export const scale = (x: Node, factor: number): Node => mul(x, fullLike(factor, x));
 
 export const reshape = (x: Node, shape: Shape): Node =>
-  sameShape(x.shape, shape) ? x : node("reshape", [x], {}, { shape, dtype: x.dtype });
+  sameShape(x.shape, shape) ? x : node("reshape", [x], none, { shape, dtype: x.dtype });
 export const expand = (x: Node, shape: Shape): Node =>
-  sameShape(x.shape, shape) ? x : node("expand", [x], {}, { shape, dtype: x.dtype });
+  sameShape(x.shape, shape) ? x : node("expand", [x], none, { shape, dtype: x.dtype });
 export const permute = (x: Node, axes: readonly number[]): Node =>
   axes.every((axis, i) => axis === i) ? x : node("permute", [x], { axes });
 export const flip = (x: Node, axes: readonly number[]): Node => (axes.length === 0 ? x : node("flip", [x], { axes }));
@@ -71,8 +74,9 @@ export const cumsum = (x: Node, axis: number): Node => node("cumsum", [x], { axi
 
 /** A node of a broadcastable shape, brought to `shape`: leading dimensions are added, those of size 1 repeated. */
 export function broadcastTo(x: Node, shape: Shape): Node {
-  const leading = new Array<number>(shape.length - x.shape.length).fill(1);
-  return expand(reshape(x, [...leading, ...x.shape]), shape);
+  const missing = shape.length - x.shape.length;
+  const aligned = missing === 0 ? x : reshape(x, [...new Array<number>(missing).fill(1), ...x.shape]);
+  return expand(aligned, shape);
 }
 
 /** A reduced value brought back over the axes it was reduced along, to `shape`. */

@@ -2,21 +2,20 @@
 // the same node, so common subexpressions are one node by construction. Ids grow with creation, so sorting by id is a
 // topological order.
 
-import { type DType, isFloat } from "./dtype.ts";
-import { type Op, type OpAttributes, type ShapeAndDType, shapeRules } from "./ops.ts";
+import type { DType } from "./dtype.ts";
+import { HashTable, mix } from "./hash-table.ts";
+import { inferKind, type Kind, kindOf } from "./kind.ts";
+import type { Op, OpAttributes, ShapeAndDType } from "./ops.ts";
 import type { Shape } from "./shape.ts";
 
 let nextId = 1;
 
 /** Interned nodes since the last flush; emptied there so that the table keeps nothing alive. */
-const interned = new Map<string, Node>();
+const interned = new HashTable<Node>();
 /** A program that never flushes must not grow the table without bound. */
 const maximumInterned = 1 << 17;
 
-/** Where a gradient ends: these ops carry `requiresGrad` themselves, whatever they are made of. */
-const gradientLeaves: ReadonlySet<Op> = new Set<Op>(["data", "state", "detach"]);
-
-/** One operation on other nodes, or a leaf. Everything but `value` and `history` is immutable. */
+/** One operation on other nodes, or a leaf. What the node is made of never changes; what is known of it does. */
 export class Node<K extends Op = Op> {
   readonly id = nextId++;
   /** True when a gradient can flow through this node to a leaf that requires one. */
@@ -25,19 +24,33 @@ export class Node<K extends Op = Op> {
   value: object | null = null;
   /** What a leaf stands for (a state variable), opaque here. */
   source: object | null = null;
+  /** Whether a backward pass has gone through here that no other will follow. */
+  usedUp = false;
+  /** The walk over a graph that came by last, and the place it gave the node in its order. */
+  walk = 0;
+  position = 0;
 
+  /** @param attributes the kind's, but for leaves, whose attributes are bound to a program and no part of their kind */
   constructor(
-    readonly op: K,
+    readonly kind: Kind<K>,
     private history: readonly Node[],
-    readonly attributes: OpAttributes[K],
-    readonly shape: Shape,
-    readonly dtype: DType,
-    /** Operation, attributes, shape and dtype as text: equal for nodes that differ only in their inputs. */
-    readonly signature: string,
+    readonly attributes: OpAttributes[K] = kind.attributes,
   ) {
-    this.requiresGrad = gradientLeaves.has(op)
+    this.requiresGrad = kind.isGradientLeaf
       ? (attributes as OpAttributes["data"]).requiresGrad
-      : isFloat(dtype) && history.some((node) => node.requiresGrad);
+      : kind.type.isFloat && someRequiresGrad(history);
+  }
+
+  get op(): K {
+    return this.kind.op;
+  }
+
+  get shape(): Shape {
+    return this.kind.type.shape;
+  }
+
+  get dtype(): DType {
+    return this.kind.type.dtype;
   }
 
   get inputs(): readonly Node[] {
@@ -46,31 +59,25 @@ export class Node<K extends Op = Op> {
 
   /** Forgets what a realized node was computed from, so that it no longer keeps its inputs alive. */
   forgetHistory(): void {
-    this.history = [];
+    this.history = noInputs;
   }
 
   /** Whether a backward pass ends here. */
   get isGradientLeaf(): boolean {
-    return gradientLeaves.has(this.op);
+    return this.kind.isGradientLeaf;
   }
 
   is<T extends Op>(op: T): this is Node<T> {
-    return (this.op as Op) === op;
+    return (this.kind.op as Op) === op;
   }
 }
 
-function describeValue(value: unknown): string {
-  if (Array.isArray(value)) return value.join(",");
-  return Object.is(value, -0) ? "-0" : String(value);
-}
+const noInputs: readonly Node[] = [];
 
-function signatureOf(op: Op, attributes: object, result: ShapeAndDType): string {
-  let text = `${op}:${result.dtype}[${result.shape.join(",")}]`;
-  for (const [name, value] of Object.entries(attributes)) text += ` ${name}=${describeValue(value)}`;
-  return text;
+function someRequiresGrad(nodes: readonly Node[]): boolean {
+  for (let i = 0; i < nodes.length; i++) if (nodes[i].requiresGrad) return true;
+  return false;
 }
-
-const anything: ShapeAndDType = { shape: [], dtype: "float32" };
 
 /**
  * The node of an operation: an existing one if the same operation was asked for since the last flush.
@@ -81,18 +88,28 @@ export function node<K extends Op>(
   op: K,
   inputs: readonly Node[],
   attributes: OpAttributes[K],
-  wanted: ShapeAndDType = anything,
+  wanted?: ShapeAndDType,
 ): Node<K> {
-  const { shape, dtype } = shapeRules[op](inputs, attributes, wanted);
-  const signature = signatureOf(op, attributes, { shape, dtype });
-  let key = signature;
-  for (const input of inputs) key += `;${input.id}`;
-  const known = interned.get(key);
-  if (known !== undefined) return known as Node<K>;
-  const created = new Node(op, inputs, attributes, shape, dtype, signature);
+  const kind = inferKind(op, inputs, attributes, wanted);
+  let hash = mix(0, kind.id);
+  for (let i = 0; i < inputs.length; i++) hash = mix(hash, inputs[i].id);
+  for (let place = interned.first(hash); ; place = interned.after(place)) {
+    const found = interned.at(place);
+    if (found === null) break;
+    if (interned.hashAt(place) === hash && found.kind === (kind as unknown) && sameNodes(found.inputs, inputs)) {
+      return found as unknown as Node<K>;
+    }
+  }
+  const created = new Node(kind, inputs);
   if (interned.size >= maximumInterned) interned.clear();
-  interned.set(key, created as unknown as Node);
+  interned.add(hash, created as unknown as Node);
   return created;
+}
+
+function sameNodes(a: readonly Node[], b: readonly Node[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /**
@@ -102,21 +119,18 @@ export function node<K extends Op>(
 export function leaf<K extends "data" | "state" | "scalar">(
   op: K,
   attributes: OpAttributes[K],
-  { shape, dtype }: ShapeAndDType,
-  origin: { definition?: Node; source?: object } = {},
+  type: ShapeAndDType,
+  origin: { readonly definition?: Node; readonly source?: object } = {},
 ): Node<K> {
-  const history = origin.definition === undefined ? [] : [origin.definition];
-  // A scalar's value is an input of the program, so it must not show in the signature.
-  const created = new Node(op, history, attributes, shape, dtype, `${op}:${dtype}[${shape.join(",")}]`);
+  const history = origin.definition === undefined ? noInputs : [origin.definition];
+  const created = new Node(kindOf(op, {} as OpAttributes[K], type), history, attributes);
   created.source = origin.source ?? null;
   return created;
 }
 
 /** A node with the value of `x` that a gradient ends at; never shared, so that every such leaf has its own gradient. */
 export function gradientLeaf(x: Node): Node {
-  const { op, shape, dtype } = { op: "detach" as const, shape: x.shape, dtype: x.dtype };
-  const attributes = { requiresGrad: true };
-  return new Node(op, [x], attributes, shape, dtype, signatureOf(op, attributes, x)) as unknown as Node;
+  return new Node(kindOf("detach", { requiresGrad: true }, x.kind.type), [x]) as unknown as Node;
 }
 
 /** Forgets all interned nodes. Called at every flush. */
@@ -124,38 +138,64 @@ export function clearInterned(): void {
   interned.clear();
 }
 
-/** All nodes that `roots` depend on, inputs first, in an order that depends on the structure of the graph alone. */
+let walks = 0;
+
+/**
+ * All nodes that `roots` depend on, inputs first, in an order that depends on the structure of the graph alone.
+ * `stop` cuts the walk: such a node is included but not entered. Until the next walk `position` is a node's place.
+ */
 export function depthFirstOrder(roots: readonly Node[], stop: (node: Node) => boolean): Node[] {
+  const walk = ++walks;
   const order: Node[] = [];
-  const seen = new Set<Node>();
-  const stack: { readonly node: Node; readonly inputs: readonly Node[]; next: number }[] = [];
+  /** The way from a root to where the walk is, and which input of each node on it comes next. */
+  const path: Node[] = [];
+  const next: number[] = [];
   const enter = (node: Node): void => {
-    if (seen.has(node)) return;
-    seen.add(node);
-    stack.push({ node, inputs: stop(node) ? [] : node.inputs, next: 0 });
+    if (node.walk === walk) return;
+    node.walk = walk;
+    if (node.inputs.length === 0 || stop(node)) {
+      node.position = order.length;
+      order.push(node);
+    } else {
+      path.push(node);
+      next.push(0);
+    }
   };
   for (const root of roots) {
     enter(root);
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      if (top.next < top.inputs.length) {
-        enter(top.inputs[top.next++]);
+    for (let top = path.length - 1; top >= 0; top = path.length - 1) {
+      const { inputs } = path[top];
+      if (next[top] < inputs.length) {
+        enter(inputs[next[top]++]);
       } else {
-        order.push(top.node);
-        stack.pop();
+        const node = path[top];
+        node.position = order.length;
+        order.push(node);
+        path.pop();
+        next.pop();
       }
     }
   }
   return order;
 }
 
-/** All nodes that `roots` depend on, inputs first. `stop` cuts the walk: such a node is included but not entered. */
+/**
+ * All nodes that `roots` depend on, inputs first, the oldest first. `stop` cuts the walk: such a node is included but
+ * not entered. Until the next walk `position` is a node's place.
+ */
 export function topologicalOrder(roots: readonly Node[], stop: (node: Node) => boolean = () => false): Node[] {
-  const seen = new Set<Node>();
+  const walk = ++walks;
+  const order: Node[] = [];
   const stack = [...roots];
   for (let current = stack.pop(); current !== undefined; current = stack.pop()) {
-    if (seen.has(current)) continue;
-    seen.add(current);
+    if (current.walk === walk) continue;
+    current.walk = walk;
+    order.push(current);
     if (!stop(current)) for (const input of current.inputs) stack.push(input);
   }
-  return [...seen].sort((a, b) => a.id - b.id);
+  order.sort((a, b) => a.id - b.id);
+  order.forEach((node, i) => {
+    node.position = i;
+  });
+  return order;
 }

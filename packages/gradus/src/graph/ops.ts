@@ -129,9 +129,9 @@ export interface DotSpec {
 }
 
 export function parseDotSpec(spec: string): DotSpec {
-  const [inputs, out] = spec.split("->");
-  const [a, b] = inputs.split(",");
-  return { a, b, out };
+  const comma = spec.indexOf(",");
+  const arrow = spec.indexOf("->");
+  return { a: spec.slice(0, comma), b: spec.slice(comma + 1, arrow), out: spec.slice(arrow + 2) };
 }
 
 export function windowCount(length: number, size: number, stride: number, dilation: number): number {

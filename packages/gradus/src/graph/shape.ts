@@ -31,7 +31,17 @@ export function stridesOf(shape: Shape): number[] {
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
+
+/** `count` neighbouring axes: start, start + 1, ... */
+export function axesFrom(start: number, count: number): number[] {
+  const axes = new Array<number>(count);
+  for (let i = 0; i < count; i++) axes[i] = start + i;
+  return axes;
 }
 
 /** The axis counted from the front, for an axis that may count from the back. */
@@ -48,8 +58,12 @@ export function normalizeAxis(operation: string, axis: number, rank: number): nu
 
 /** Sorted unique axes; `undefined` means all of them. */
 export function normalizeAxes(operation: string, axes: number | readonly number[] | undefined, rank: number): number[] {
-  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
-  const list = (typeof axes === "number" ? [axes] : axes).map((axis) => normalizeAxis(operation, axis, rank));
+  if (axes === undefined) return axesFrom(0, rank);
+  if (typeof axes === "number") {
+    const axis = normalizeAxis(operation, axes, rank);
+    return rank === 0 ? [] : [axis];
+  }
+  const list = axes.map((axis) => normalizeAxis(operation, axis, rank));
   const unique = [...new Set(list)].sort((a, b) => a - b);
   if (unique.length !== list.length)
     throw new ArgumentError(operation, `dimension ${list.join(", ")} appears more than once`);
@@ -57,7 +71,9 @@ export function normalizeAxes(operation: string, axes: number | readonly number[
 }
 
 /** The common shape of several shapes under PyTorch's broadcasting rules. */
-export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): number[] {
+export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): Shape {
+  const [first] = shapes;
+  if (shapes.length === 2 && sameShape(first, shapes[1])) return first;
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   const result = new Array<number>(rank).fill(1);
   for (const shape of shapes) {

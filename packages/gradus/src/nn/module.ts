@@ -71,8 +71,8 @@ const joined = (prefix: string, name: string): string => (prefix === "" ? name :
 export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Output = Tensor> {
   /** True in training, false in evaluation: what dropout and batch normalization ask. */
   training = true;
-  /** PyTorch's keys of fields that are named otherwise here. */
-  readonly #keys = new Map<string, string>();
+  /** PyTorch's keys of registered fields, and in which order they were registered. */
+  readonly #keys = new Map<string, { readonly key: string; readonly rank: number }>();
   readonly #buffers = new Map<string, Required<BufferOptions>>();
   readonly #preHooks = new Set<ErasedHook>();
   readonly #hooks = new Set<ErasedHook>();
@@ -134,23 +134,23 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
       throw new GradusError(`"${key}" cannot name a part of ${this.typeName}. Use a name without dots.`);
     }
     const field = fieldOf(key);
-    this.#keys.set(field, key);
+    this.#keys.set(field, { key, rank: this.#keys.get(field)?.rank ?? this.#keys.size });
     Object.defineProperty(this, field, { value, writable: true, configurable: true, enumerable: true });
     return field;
   }
 
-  /** All fields in the order they were made. Objects list names that are integers first, so those are put in order. */
-  #entries(): [string, unknown][] {
-    const entries = Object.entries(this);
-    if (entries.length === 0 || !/^\d+$/.test(entries[0][0])) return entries;
-    const rank = new Map([...this.#keys.keys()].map((field, i) => [field, i]));
-    return entries.sort(([a], [b]) => (rank.get(a) ?? -1) - (rank.get(b) ?? -1));
+  /** The wanted ones of all fields, with their keys, in the order they were made. */
+  #fields<T>(wanted: (value: unknown, field: string) => boolean): Named<T>[] {
+    const fields = this as unknown as Readonly<Record<string, unknown>>;
+    const names = Object.keys(fields);
+    const found = names.filter((field) => wanted(fields[field], field));
+    // Objects list names that are integers first, so those are put in order.
+    if (found.length > 1 && /^\d+$/.test(names[0])) found.sort((a, b) => this.#rankOf(a) - this.#rankOf(b));
+    return found.map((field) => [this.#keys.get(field)?.key ?? field, fields[field] as T]);
   }
 
-  #fields<T>(wanted: (value: unknown, field: string) => boolean): Named<T>[] {
-    return this.#entries().flatMap(([field, value]) =>
-      wanted(value, field) ? [[this.#keys.get(field) ?? field, value as T] as const] : [],
-    );
+  #rankOf(field: string): number {
+    return this.#keys.get(field)?.rank ?? -1;
   }
 
   // What it contains ------------------------------------------------------------------------------------------------

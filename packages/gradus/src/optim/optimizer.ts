@@ -25,16 +25,14 @@ export interface LearningRate {
 
 /** Makes the scalars of one step: a value that all parameters of a group share is one input of the program. */
 export class StepScalars {
-  private readonly made = new Map<string, Tensor>();
+  /** A handful, so that looking through them costs less than making a key. */
+  private readonly made: { readonly name: string; readonly tensor: Tensor }[] = [];
 
   /** @param name what the value is for: equal names (and dtypes) within a group are one scalar */
   get(name: string, value: number, dtype: DType): Tensor {
-    const key = `${name} ${dtype}`;
-    let tensor = this.made.get(key);
-    if (tensor === undefined) {
-      tensor = scalar(value, { dtype });
-      this.made.set(key, tensor);
-    }
+    for (const { name: known, tensor } of this.made) if (known === name && tensor.dtype === dtype) return tensor;
+    const tensor = scalar(value, { dtype });
+    this.made.push({ name, tensor });
     return tensor;
   }
 }

@@ -11,6 +11,7 @@ import {
   type Node,
   promote,
   promoteWithNumber,
+  type Shape,
   type UnaryFunction,
 } from "../graph/index.ts";
 import { isTensor, nodeOf, type Operand, Tensor } from "./tensor.ts";
@@ -28,30 +29,37 @@ export function operandNode(operand: Operand, shape: readonly number[], dtype: D
   return build.broadcastTo(build.cast(nodeOf(operand), dtype), shape);
 }
 
-function broadcastPair(operation: string, a: Operand, b: Operand, dtype: DType): [Node, Node] {
-  const shape = broadcastShapes(operation, isTensor(a) ? a.shape : [], isTensor(b) ? b.shape : []);
-  return [operandNode(a, shape, dtype), operandNode(b, shape, dtype)];
+/** The shape two operands broadcast to. */
+function commonShape(operation: string, a: Operand, b: Operand): Shape {
+  if (!isTensor(a)) return isTensor(b) ? b.shape : [];
+  return isTensor(b) ? broadcastShapes(operation, a.shape, b.shape) : a.shape;
+}
+
+function binaryNode(fn: BinaryFunction, a: Operand, b: Operand, dtype: DType): Node {
+  const shape = commonShape(fn, a, b);
+  return build.binary(fn, operandNode(a, shape, dtype), operandNode(b, shape, dtype));
 }
 
 export function binary(fn: BinaryFunction, a: Operand, b: Operand): Tensor {
-  const dtype = commonDType(a, b);
-  return Tensor.of(build.binary(fn, ...broadcastPair(fn, a, b, dtype)));
+  return Tensor.of(binaryNode(fn, a, b, commonDType(a, b)));
 }
 
 export function logical(fn: "and" | "or" | "xor", a: Operand, b: Operand): Tensor {
   const truth = (operand: Operand): Operand => (isTensor(operand) ? operand.to("bool") : operand === 0 ? 0 : 1);
-  return Tensor.of(build.binary(fn, ...broadcastPair(fn, truth(a), truth(b), "bool")));
+  return Tensor.of(binaryNode(fn, truth(a), truth(b), "bool"));
 }
 
 export function compare(fn: Comparison, a: Operand, b: Operand): Tensor {
-  return Tensor.of(build.compare(fn, ...broadcastPair(fn, a, b, commonDType(a, b))));
+  const shape = commonShape(fn, a, b);
+  const dtype = commonDType(a, b);
+  return Tensor.of(build.compare(fn, operandNode(a, shape, dtype), operandNode(b, shape, dtype)));
 }
 
 /** True division: integers are divided as float32 (`torch.div`). */
 export function divide(a: Operand, b: Operand): Tensor {
   const common = commonDType(a, b);
   const dtype = isFloat(common) ? common : "float32";
-  return Tensor.of(build.binary("div", ...broadcastPair("div", a, b, dtype)));
+  return Tensor.of(binaryNode("div", a, b, dtype));
 }
 
 /** Rounded towards minus infinity (`torch.floor_divide`). */
@@ -59,8 +67,9 @@ export function floorDivide(a: Operand, b: Operand): Tensor {
   const dtype = commonDType(a, b);
   if (isFloat(dtype)) return divide(a, b).floor();
   // float64 holds every int32 quotient exactly enough to be rounded right.
-  const [x, y] = broadcastPair("floorDivide", a, b, "float64");
-  return Tensor.of(build.cast(build.unary("floor", build.div(x, y)), dtype));
+  const shape = commonShape("floorDivide", a, b);
+  const quotient = build.div(operandNode(a, shape, "float64"), operandNode(b, shape, "float64"));
+  return Tensor.of(build.cast(build.unary("floor", quotient), dtype));
 }
 
 /** A function of floats; integers are taken as float32 first, as in PyTorch. */
@@ -82,9 +91,8 @@ export function power(base: Operand, exponent: Operand): Tensor {
     if (shortcut && (isFloat(base.dtype) || exponent > 1)) return shortcut(base);
   }
   const dtype = commonDType(base, exponent);
-  if (isFloat(dtype)) return Tensor.of(build.binary("pow", ...broadcastPair("pow", base, exponent, dtype)));
-  const exact = build.binary("pow", ...broadcastPair("pow", base, exponent, "float64"));
-  return Tensor.of(build.cast(exact, dtype));
+  if (isFloat(dtype)) return Tensor.of(binaryNode("pow", base, exponent, dtype));
+  return Tensor.of(build.cast(binaryNode("pow", base, exponent, "float64"), dtype));
 }
 
 const powerShortcuts: ReadonlyMap<number, (x: Tensor) => Tensor> = new Map([
@@ -97,11 +105,7 @@ const powerShortcuts: ReadonlyMap<number, (x: Tensor) => Tensor> = new Map([
 /** Elements of `a` where the condition holds, of `b` elsewhere (`torch.where`). */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = commonDType(a, b);
-  const shape = broadcastShapes(
-    "where",
-    condition.shape,
-    ...[a, b].map((operand) => (isTensor(operand) ? operand.shape : [])),
-  );
+  const shape = broadcastShapes("where", condition.shape, isTensor(a) ? a.shape : [], isTensor(b) ? b.shape : []);
   return Tensor.of(
     build.select(
       operandNode(condition.to("bool"), shape, "bool"),

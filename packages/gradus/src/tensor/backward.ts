@@ -1,7 +1,7 @@
 // `backward` and `grad`: from tensors to the graph's gradients and back.
 
 import { AutogradError, gradients } from "../autograd/index.ts";
-import { build, type Node, ShapeError, sameShape, sizeOf, topologicalOrder } from "../graph/index.ts";
+import { build, type Node, ShapeError, sameShape, sizeOf } from "../graph/index.ts";
 import { engine } from "./engine.ts";
 import { nodeOf, Tensor } from "./tensor.ts";
 
@@ -54,17 +54,17 @@ function seedFor(operation: string, output: Tensor, gradient: Tensor | undefined
   return build.cast(nodeOf(gradient), output.dtype);
 }
 
-function useUp(outputs: readonly Node[], options: BackwardOptions): void {
+/** Once their values are there, nodes that a backward pass went through need not remember their inputs. */
+function useUp(walked: readonly Node[], options: BackwardOptions): void {
   if (options.retainGraph ?? options.createGraph) return;
-  const walked = topologicalOrder(outputs, (node) => node.isGradientLeaf || !node.requiresGrad);
-  engine.consume(walked.filter((node) => !node.isGradientLeaf));
+  for (const node of walked) node.usedUp = true;
 }
 
 /** Adds the gradient of a tensor to `.grad` of every leaf it depends on (`torch.Tensor.backward`). */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   const seed = seedFor("backward", output, gradient);
   const root = output.node;
-  const found = gradients([root], [seed], (node) => ownerOf(node) !== undefined);
+  const { found, walked } = gradients([root], [seed], (node) => ownerOf(node) !== undefined);
   for (const [node, value] of found) {
     const owner = ownerOf(node);
     if (owner === undefined) continue;
@@ -73,7 +73,7 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
   }
   // The loss is nearly always read after the step: it is computed along.
   if (sizeOf(output.shape) === 1) engine.retain(root);
-  useUp([root], options);
+  useUp(walked, options);
 }
 
 export interface GradOptions extends BackwardOptions {
@@ -110,8 +110,8 @@ export function grad(
   const roots = from.map((output) => output.node);
   const nodes = towards.map((input) => input.node);
   const wanted = new Set(nodes);
-  const found = gradients(roots, seeds, (node) => wanted.has(node));
-  useUp(roots, options);
+  const { found, walked } = gradients(roots, seeds, (node) => wanted.has(node));
+  useUp(walked, options);
   return nodes.map((node, i) => {
     const value = found.get(node);
     if (value === undefined) {

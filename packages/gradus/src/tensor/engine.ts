@@ -10,23 +10,18 @@ import {
   depthFirstOrder,
   dtypes,
   GradusError,
+  leaf,
   Node,
   sizeOf,
   type TypedArray,
 } from "../graph/index.ts";
 import { ReadError, StaleTensorError } from "./errors.ts";
+import { describeStructure, type Program, Programs, structureOf } from "./programs.ts";
 import type { Variable } from "./variable.ts";
 
 /** Data that still lies on the host; uploaded when a program first needs it. */
 class HostData {
   constructor(readonly array: TypedArray) {}
-}
-
-/** A program for one structure of graph, and what it has learned to keep. */
-interface Program {
-  /** Positions, in topological order, of values that were read after a flush had computed but not kept them. */
-  readonly learned: Set<number>;
-  readonly variants: Map<string, Executable>;
 }
 
 interface Run {
@@ -45,12 +40,18 @@ export interface EngineStatistics {
   readonly kernelsRun: number;
 }
 
-/** A flush's graph in canonical form. */
+/** A flush's graph in canonical form. Until the next one is made, nodes have their positions in `order`. */
 interface Plan {
   readonly order: readonly Node[];
-  readonly position: Map<Node, number>;
   readonly outputs: readonly Node[];
-  readonly key: string;
+}
+
+/** What a flush computed, for the next one to learn from. */
+interface Past {
+  readonly program: Program;
+  readonly order: readonly Node[];
+  /** The id of its youngest node. */
+  readonly youngest: number;
 }
 
 /** Programs of one structure beyond which a loop is told that it keeps making new ones. */
@@ -61,16 +62,18 @@ const programsKept = 256;
 const longEnoughToTell = 16;
 
 export class Engine {
-  private readonly programs = new Map<string, Program>();
+  private readonly programs = new Programs(programsKept, ({ variants }) => {
+    for (const executable of variants.values()) this.backend.release(executable);
+  });
   private readonly pending = new Set<Variable>();
   private readonly wanted = new Set<Node>();
-  private readonly consumed = new WeakSet<Node>();
-  private last: { program: Program; position: Map<Node, number> } | null = null;
+  private last: Past | null = null;
   private queue: Promise<void> = Promise.resolve();
   /** What queued runs have not computed yet, though memory is set aside for it. */
   private readonly underway = new Set<Node>();
   private readonly counters = { programsCompiled: 0, flushes: 0, kernelsRun: 0 };
-  private readonly compiled = new Map<string, { readonly count: number; readonly key: string }>();
+  /** How often graphs of these operations were compiled, and what the last one looked like where it is to be told. */
+  private readonly compiled = new Map<string, { readonly count: number; readonly lines: readonly string[] }>();
   private device: Backend | null = null;
   /** Buffers of the present device. */
   private onDevice = new WeakSet<DeviceBuffer>();
@@ -141,11 +144,6 @@ export class Engine {
   /** Has a value computed along with the next flush, and kept. */
   retain(node: Node): void {
     if (node.value === null) this.wanted.add(node);
-  }
-
-  /** The graph behind these nodes was used up by a backward pass; once realized they need not remember it. */
-  consume(nodes: Iterable<Node>): void {
-    for (const node of nodes) this.consumed.add(node);
   }
 
   /** Realizes nodes and all pending state. Bookkeeping happens at once; the promise ends when the values are there. */
@@ -239,7 +237,7 @@ export class Engine {
   /** Once their values are there, nodes that no backward pass will go through need not remember their inputs. */
   private settle({ nodes }: Run): void {
     for (const node of nodes) {
-      if (!node.requiresGrad || node.isGradientLeaf || this.consumed.has(node)) node.forgetHistory();
+      if (!node.requiresGrad || node.isGradientLeaf || node.usedUp) node.forgetHistory();
     }
   }
 
@@ -303,17 +301,18 @@ export class Engine {
     const targets = [...new Set(requested)].filter((node) => node.value === null);
     if (targets.length === 0) return null;
     const plan = this.canonicalize(targets);
+    const { order } = plan;
     this.learnFrom(plan);
-    const program = this.programFor(plan);
-    const outputs = [...plan.outputs];
+    const program = this.programs.get(structureOf(order, targets));
+    const outputs = [...targets];
     for (const index of program.learned) {
-      const node = plan.order[index];
+      const node = order[index];
       if (node.value === null && !outputs.includes(node)) outputs.push(node);
     }
-    const variantKey = outputs.length === plan.outputs.length ? "" : [...program.learned].join(",");
+    const variantKey = outputs.length === targets.length ? "" : [...program.learned].join(",");
     let executable = program.variants.get(variantKey);
     if (executable === undefined) {
-      executable = this.backend.compile(copyGraph(plan.order, outputs));
+      executable = this.backend.compile(copyGraph(order, outputs));
       program.variants.set(variantKey, executable);
       this.counters.programsCompiled++;
       this.tellOfRecompilation(plan);
@@ -321,78 +320,64 @@ export class Engine {
     this.lastExecutable = executable;
     this.counters.kernelsRun += executable.kernels;
     // Scalars are bound by position like inputs, so neither their values nor where data lies make a new program.
-    const leaves = plan.order.filter((node) => node.value !== null);
-    const inputs = leaves.map((node) => this.bufferOf(node));
-    const scalars = plan.order.flatMap((node) => (node.is("scalar") ? [node.attributes.value] : []));
+    const inputs: DeviceBuffer[] = [];
+    const scalars: number[] = [];
+    let youngest = 0;
+    for (const node of order) {
+      if (node.value !== null) inputs.push(this.bufferOf(node));
+      else if (node.is("scalar")) scalars.push(node.attributes.value);
+      youngest = Math.max(youngest, node.id);
+    }
     const buffers = outputs.map((node) => this.allocateFor(node, plan));
     outputs.forEach((node, i) => {
       node.value = buffers[i];
     });
-    const run: Run = { executable, inputs, scalars, outputs: buffers, nodes: outputs };
-    this.last = { program, position: plan.position };
-    return run;
+    this.last = { program, order, youngest };
+    return { executable, inputs, scalars, outputs: buffers, nodes: outputs };
   }
 
-  /** Orders the graph, checks that all it needs is still there, and writes its structure as a key. */
+  /** Orders the graph and checks that all it needs is still there. */
   private canonicalize(outputs: readonly Node[]): Plan {
     const order = depthFirstOrder(outputs, (node) => node.value !== null);
-    const position = new Map<Node, number>();
-    const parts: string[] = [];
     for (const node of order) {
-      if (node.value !== null) {
-        parts.push(`in:${node.dtype}[${node.shape.join(",")}]`);
-      } else {
-        if (node.op === "state" && node.inputs.length === 0) throw new StaleTensorError(outputs[0], node);
-        if (node.inputs.length === 0 && node.requiresGrad) throw new StaleTensorError(outputs[0], node);
-        let part = node.signature;
-        for (const input of node.inputs) part += `,${position.get(input)}`;
-        parts.push(part);
-      }
-      position.set(node, position.size);
+      if (node.value !== null || node.inputs.length > 0) continue;
+      if (node.op === "state" || node.requiresGrad) throw new StaleTensorError(outputs[0], node);
     }
-    const key = `${parts.join("\n")}\n=> ${outputs.map((node) => position.get(node)).join(",")}`;
-    return { order, position, outputs, key };
+    return { order, outputs };
   }
 
   /** Notes which values of the last flush this one computes again only because they were not kept. */
-  private learnFrom(plan: Plan): void {
+  private learnFrom({ order, outputs }: Plan): void {
     const last = this.last;
-    if (last === null) return;
-    const computedBefore = (node: Node): boolean =>
-      node.value === null && node.inputs.length > 0 && node.op !== "state" && last.position.has(node);
+    // Nodes made after the last flush were not in it, and a loop that reads nothing late has no others.
+    if (last === null || !order.some(({ id, value }) => id <= last.youngest && value === null)) return;
+    const position = new Map(last.order.map((node, i) => [node, i]));
     const keep = (node: Node): void => {
-      if (computedBefore(node)) last.program.learned.add(last.position.get(node)!);
+      const computedBefore = node.value === null && node.inputs.length > 0 && node.op !== "state";
+      if (computedBefore && position.has(node)) last.program.learned.add(position.get(node)!);
     };
-    for (const node of plan.order) {
-      if (node.value === null && !last.position.has(node)) node.inputs.forEach(keep);
+    for (const node of order) {
+      if (node.value === null && !position.has(node)) node.inputs.forEach(keep);
     }
-    plan.outputs.forEach(keep);
-  }
-
-  private programFor(plan: Plan): Program {
-    const known = this.programs.get(plan.key);
-    const program = known ?? { learned: new Set(), variants: new Map() };
-    // The map keeps the order of use: the program used longest ago is first.
-    this.programs.delete(plan.key);
-    this.programs.set(plan.key, program);
-    if (this.programs.size > programsKept) {
-      const [[oldest, { variants }]] = this.programs;
-      for (const executable of variants.values()) this.backend.release(executable);
-      this.programs.delete(oldest);
-    }
-    return program;
+    outputs.forEach(keep);
   }
 
   /** A loop that compiles the same operations again and again with other numbers or sizes is told so, once. */
-  private tellOfRecompilation(plan: Plan): void {
-    const operations = plan.order.map(({ op, value }) => (value === null ? op : "in")).join();
-    const seen = this.compiled.get(operations) ?? { count: 0, key: plan.key };
-    this.compiled.set(operations, { count: seen.count + 1, key: plan.key });
-    if (seen.count + 1 !== recompilationsToTell || plan.order.length < longEnoughToTell) return;
-    const [before, now] = firstDifference(seen.key, plan.key);
+  private tellOfRecompilation({ order, outputs }: Plan): void {
+    const operations = order.map(({ op, value }) => (value === null ? op : "in")).join();
+    const seen = this.compiled.get(operations);
+    const count = (seen?.count ?? 0) + 1;
+    const lines = count < recompilationsToTell - 1 ? [] : describeStructure(order, outputs);
+    // What was compiled last is at the end, and only so much is remembered.
+    this.compiled.delete(operations);
+    this.compiled.set(operations, { count, lines });
+    if (this.compiled.size > programsKept) this.compiled.delete(this.compiled.keys().next().value!);
+    if (count !== recompilationsToTell || order.length < longEnoughToTell) return;
+    const before = seen!.lines;
+    const at = before.findIndex((line, i) => line !== lines[i]);
     console.warn(
-      `gradus: ${recompilationsToTell} programs of the same ${plan.order.length} operations were compiled; ` +
-        `the last two differ in "${before}" and "${now}". ` +
+      `gradus: ${recompilationsToTell} programs of the same ${order.length} operations were compiled; ` +
+        `the last two differ in "${before[at] ?? ""}" and "${lines[at] ?? ""}". ` +
         "A number that changes from step to step belongs into `gd.scalar(value)`; batches should keep one shape (`dropLast: true`).",
     );
   }
@@ -411,7 +396,7 @@ export class Engine {
     if (node.op === "state") {
       const variable = node.source as Variable;
       const outdated = variable.previous;
-      if (variable.node === node && outdated !== null && outdated.value !== null && !plan.position.has(outdated)) {
+      if (variable.node === node && outdated !== null && outdated.value !== null && !isIn(plan, outdated)) {
         const buffer = outdated.value as DeviceBuffer;
         outdated.value = null;
         variable.previous = null;
@@ -420,6 +405,11 @@ export class Engine {
     }
     return this.allocate(sizeOf(node.shape) * dtypes[node.dtype].bytes);
   }
+}
+
+/** Whether a plan reads or computes a node. */
+function isIn({ order }: Plan, node: Node): boolean {
+  return order[node.position] === node;
 }
 
 /** The numbers as a dtype stores them: the array itself where it does so already. */
@@ -440,26 +430,19 @@ function copyGraph(order: readonly Node[], outputs: readonly Node[]): ProgramGra
   const scalars: Node<"scalar">[] = [];
   for (const node of order) {
     if (node.value !== null) {
-      const input = new Node("data", [], { requiresGrad: false }, node.shape, node.dtype, "data") as unknown as Node;
+      const input = leaf("data", { requiresGrad: false }, node.kind.type) as unknown as Node;
       inputs.push(input);
       copies.set(node, input);
     } else if (node.op === "state") {
       copies.set(node, copies.get(node.inputs[0])!);
     } else {
       const history = node.inputs.map((input) => copies.get(input)!);
-      const copy = new Node(node.op, history, node.attributes, node.shape, node.dtype, node.signature);
+      const copy = new Node(node.kind, history, node.attributes);
       if (copy.is("scalar")) scalars.push(copy);
       copies.set(node, copy);
     }
   }
   return { inputs, scalars, outputs: outputs.map((node) => copies.get(node)!) };
-}
-
-function firstDifference(a: string, b: string): [string, string] {
-  const linesA = a.split("\n");
-  const linesB = b.split("\n");
-  const at = linesA.findIndex((line, i) => line !== linesB[i]);
-  return at < 0 ? ["", ""] : [linesA[at], linesB[at] ?? ""];
 }
 
 /** The engine that runs everything. */

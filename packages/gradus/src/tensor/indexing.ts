@@ -135,7 +135,7 @@ function pick(x: Tensor, picks: readonly { axis: number; indices: Tensor }[]): T
 function flatIndices(
   x: Tensor,
   picks: readonly { axis: number; indices: Tensor }[],
-): { flat: Tensor; shape: number[] } {
+): { flat: Tensor; shape: readonly number[] } {
   const shape = broadcastShapes("index", ...picks.map(({ indices }) => indices.shape));
   const strides = stridesOf(picks.map(({ axis }) => x.shape[axis]));
   let flat: Tensor | null = null;

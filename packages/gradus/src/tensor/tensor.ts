@@ -2,6 +2,7 @@
 // computed when they are read. The methods here are PyTorch's, in camelCase; what they mean stands in the files beside.
 
 import {
+  axesFrom,
   build,
   type DType,
   formatShape,
@@ -616,7 +617,7 @@ export class Tensor {
   }
   /** The matrix transposed; all dimensions reversed for other ranks. */
   get T(): Tensor {
-    return views.permute(this, [...this.shape.keys()].reverse());
+    return views.permute(this, axesFrom(0, this.ndim).reverse());
   }
   t(): Tensor {
     if (this.ndim > 2)

@@ -25,7 +25,7 @@ function evaluate(node: Node, values: readonly Float64Array[]): Float64Array {
   const inputs = node.inputs.map(
     ({ shape, dtype }) => leaf("data", { requiresGrad: false }, { shape, dtype }) as unknown as Node,
   );
-  const alone = new Node(node.op, inputs, node.attributes, node.shape, node.dtype, node.signature);
+  const alone = new Node(node.kind, inputs, node.attributes);
   return interpret({ inputs, scalars: [], outputs: [alone] }, values, [])[0];
 }
 

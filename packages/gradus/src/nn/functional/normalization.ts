@@ -71,7 +71,7 @@ export function batchNorm(
     const shift = options.bias ? options.bias.sub(runningMean.mul(slope)) : runningMean.mul(slope).neg();
     return x.mul(slope.reshape(channelShape)).add(shift.reshape(channelShape));
   }
-  const dims = x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const dims = [...x.shape.keys()].filter((axis) => axis !== 1);
   const count = x.numel() / x.shape[1];
   if (!(count > 1)) {
     throw new ShapeError(
@@ -114,7 +114,7 @@ export function groupNorm(x: Tensor, numGroups: number, options: AffineOptions =
     throw new ShapeError("groupNorm", [x.shape], `${channels} channels cannot be divided into ${numGroups} groups`);
   }
   const grouped = x.reshape([batch, numGroups, channels / numGroups, ...spatial]);
-  const dims = grouped.shape.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
+  const dims = [...grouped.shape.keys()].slice(2);
   const normalized = standardize(grouped, dims, options.eps ?? 1e-5).normalized.reshape(x.shape);
   return affine(normalized, options, [1, channels, ...spatial.map(() => 1)]);
 }

@@ -1,7 +1,7 @@
 // Pooling as reductions over sliding windows (`torch.nn.functional`, pooling functions). The maximum passes its gradient to
 // the first of equal elements, as PyTorch's does.
 
-import { build } from "../../graph/index.ts";
+import { axesFrom, build } from "../../graph/index.ts";
 import { ArgumentError, arange, isFloat, ShapeError, Tensor } from "../../tensor/index.ts";
 import { nodeOf } from "../../tensor/tensor.ts";
 import { type SpatialSize, spatialSizes } from "./sizes.ts";
@@ -97,7 +97,7 @@ function windows(x: Tensor, { kernel, stride, padding, dilation, after }: Geomet
   return Tensor.of(build.window(nodeOf(padded), { axes, size: kernel, stride, dilation }));
 }
 
-const windowAxes = (x: Tensor, rank: number): number[] => Array.from({ length: rank }, (_, i) => x.ndim + i);
+const windowAxes = (x: Tensor, rank: number): number[] => axesFrom(x.ndim, rank);
 
 function maxPool(operation: string, rank: number, x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions): Tensor {
   const geometry = geometryOf(operation, rank, x, kernelSize, options);
