@@ -13,12 +13,10 @@ const exchange = (x: Node): Node => build.permute(x, [1, 0, ...spatialAxes(x.sha
 export function inputGradientOfConv(x: Node, weight: Node, attributes: ConvAttributes, gradient: Node): Node {
   const { stride, low, inputDilation, kernelDilation, groups } = attributes;
   const rank = x.shape.length;
-  const [outputs, inputsPerGroup, ...kernel] = weight.shape;
-  const outputsPerGroup = outputs / groups;
+  const kernel = weight.shape.slice(2);
   const flipped = build.flip(weight, spatialAxes(rank));
-  const split = build.reshape(flipped, [groups, outputsPerGroup, inputsPerGroup, ...kernel]);
-  const swapped = build.permute(split, [0, 2, 1, ...kernel.map((_, i) => i + 3)]);
-  const transposed = build.reshape(swapped, [groups * inputsPerGroup, outputsPerGroup, ...kernel]);
+  // Inputs and outputs exchanged in every group: [g O, C, ...] to [g C, O, ...].
+  const transposed = groups === 1 ? exchange(flipped) : exchange(exchangeInGroups(exchange(flipped), groups));
   const reach = kernel.map((size, i) => kernelDilation[i] * (size - 1));
   const newLow = reach.map((amount, i) => amount - low[i]);
   // As much on the other side as makes the result as long as the dilated input.
@@ -39,6 +37,7 @@ export function inputGradientOfConv(x: Node, weight: Node, attributes: ConvAttri
 
 /** [N, g C, ...] to [C, g N, ...]: batch and channels exchanged, groups staying groups of channels. */
 function exchangeInGroups(x: Node, groups: number): Node {
+  if (groups === 1) return exchange(x);
   const [batch, channels, ...spatial] = x.shape;
   const split = build.reshape(x, [batch, groups, channels / groups, ...spatial]);
   const swapped = build.permute(split, [2, 1, 0, ...spatial.map((_, i) => i + 3)]);
@@ -92,9 +91,6 @@ function weightGradientOfTransposedConv(x: Node, weight: Node, attributes: ConvA
     kernelDilation: inputDilation,
     groups,
   });
-  // [O / groups, groups C, ...] to [groups, O / groups, C, ...]
-  const inputsPerGroup = weight.shape[1];
-  const split = build.reshape(result, [result.shape[0], groups, inputsPerGroup, ...kernel]);
-  const ordered = build.permute(split, [1, 0, 2, ...kernel.map((_, i) => i + 3)]);
-  return build.flip(build.reshape(ordered, weight.shape), spatialAxes(weight.shape.length));
+  // [O, g C, ...] with the O of one group to [g O, C, ...]
+  return build.flip(exchange(exchangeInGroups(result, groups)), spatialAxes(weight.shape.length));
 }

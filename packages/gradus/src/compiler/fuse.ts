@@ -7,7 +7,7 @@ import { computationCost } from "./cost.ts";
 import { inputs, isAnchor, isMap, type Kernel, type KernelKind, leaves, opaque } from "./kernel.ts";
 import { orderForMemory } from "./order.ts";
 import { joinStages } from "./stages.ts";
-import { views } from "./view-index.ts";
+import { viewBase } from "./view-index.ts";
 
 /** Kernels in an order in which they can run. Those of one group need no barrier between them and run as one kernel. */
 export interface FusedGraph {
@@ -51,13 +51,6 @@ function usersOf(order: readonly Node[]): Map<Node, Set<Node>> {
   const users = new Map<Node, Set<Node>>(order.map((node) => [node, new Set()]));
   for (const node of order) for (const input of node.inputs) users.get(input)!.add(node);
   return users;
-}
-
-/** What a contraction packs from: below views there must be memory, and padding is written out. */
-function viewBase(node: Node): Node {
-  let base = node;
-  while (views.has(base.op)) base = base.inputs[0];
-  return base;
 }
 
 function chooseStored(

@@ -4,6 +4,7 @@
 import { type Node, type Op, parseDotSpec, type Shape, sameShape, sizeOf } from "../graph/index.ts";
 import { foldBinary, foldComparison, foldUnary } from "./constants.ts";
 import type { GraphBuilder } from "./rewrite.ts";
+import { viewBase } from "./view-index.ts";
 
 type Rule<K extends Op> = (node: Node<K>, build: GraphBuilder) => Node;
 
@@ -114,7 +115,7 @@ const rules: { readonly [K in Op]?: Rule<K> } = {
   pad: (node, build) => {
     const value = constantOf(node.inputs[0]);
     if (value !== null && value === node.attributes.value) return full(build, value, node);
-    return node as unknown as Node;
+    return padAsItLies(node, build) ?? (node as unknown as Node);
   },
   concat: (node, build) => {
     const filled = node.inputs.filter((input) => sizeOf(input.shape) > 0);
@@ -125,6 +126,40 @@ const rules: { readonly [K in Op]?: Rule<K> } = {
   sum: sumOfConstant,
   max: viewRule(),
 };
+
+/**
+ * An input is padded as it lies in memory, without dimensions of size 1: so it is padded once where a layer and its gradient
+ * see it in different orders. Of other values a padded copy would have to be kept for the gradient.
+ */
+function padAsItLies(node: Node<"pad">, build: GraphBuilder): Node | null {
+  const [view] = node.inputs;
+  if (!memory.has(viewBase(view).op)) return null;
+  const { low, high, interior, value } = node.attributes;
+  const pad = (x: Node, source: readonly number[], flipped: readonly number[] = []): Node => {
+    const of = (amounts: readonly number[], ofFlipped = amounts): number[] =>
+      source.map((axis) => (flipped.includes(axis) ? ofFlipped : amounts)[axis]);
+    const attributes = { low: of(low, high), high: of(high, low), interior: of(interior), value };
+    return simplifyNode(build.make("pad", [x], attributes), build);
+  };
+  if (view.is("permute")) {
+    const { axes } = view.attributes;
+    const padded = pad(
+      view.inputs[0],
+      axes.map((_, axis) => axes.indexOf(axis)),
+    );
+    return simplifyNode(build.make("permute", [padded], view.attributes), build);
+  }
+  if (view.is("flip")) {
+    const all = view.shape.map((_, axis) => axis);
+    const padded = pad(view.inputs[0], all, view.attributes.axes);
+    return simplifyNode(build.make("flip", [padded], view.attributes), build);
+  }
+  const long = view.shape.flatMap((extent, axis) => (extent === 1 && node.shape[axis] === 1 ? [] : [axis]));
+  if (long.length === view.shape.length) return null;
+  const shape = long.map((axis) => view.shape[axis]);
+  const squeezed = simplifyNode(build.make("reshape", [view], {}, { shape, dtype: view.dtype }), build);
+  return simplifyNode(build.make("reshape", [pad(squeezed, long)], {}, node), build);
+}
 
 function isPowerOfTwo(value: number): boolean {
   const exponent = Math.log2(Math.abs(value));

@@ -38,3 +38,10 @@ export const views: ReadonlySet<Op> = new Set(Object.keys(rules) as View[]);
 export function viewSource(node: Node, at: Indices): Indices {
   return (rules[node.op as View] as Rule<Op>)(node, at);
 }
+
+/** What a chain of views is of. */
+export function viewBase(node: Node): Node {
+  let base = node;
+  while (views.has(base.op)) base = base.inputs[0];
+  return base;
+}
