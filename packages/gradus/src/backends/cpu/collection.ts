@@ -11,8 +11,14 @@ type Collector = () => void;
 
 /** Live bytes from which a collection is asked for at first. */
 const floorBytes = 96 * 1024 * 1024;
-/** And then whenever they have grown by this factor since the last one. */
+/** And then whenever they have grown by this factor since the last one, and by as much as is worth a collection. */
 const growth = 1.5;
+/** The part of its time that a program may spend on collections before they are made rarer, and below which more frequent. */
+const tooOften = 0.08;
+const seldom = 0.02;
+/** What live bytes may grow by at most because collections are dear. */
+const mostGrowth = 256 * 1024 * 1024;
+const leastGrowth = 32 * 1024 * 1024;
 /** Bytes of a block of ballast, and the part of the live bytes that it is at least: V8 waits in proportion to them. */
 const ballastBytes = 64 * 1024 * 1024;
 const ballastShare = 1 / 8;
@@ -47,6 +53,8 @@ export class CollectionPressure {
   liveBytes = 0;
   private threshold = floorBytes;
   private liveAfterCollection = 0;
+  private allowedGrowth = leastGrowth;
+  private lastEnd = 0;
   private collecting: Promise<void> | null = null;
   private readonly held = new WeakMap<object, Held>();
   private readonly collector: Collector | null = findCollector();
@@ -89,13 +97,19 @@ export class CollectionPressure {
   }
 
   private async collectNow(): Promise<void> {
+    const start = performance.now();
     if (this.collector === null) await this.provoke();
     else this.collector();
+    const end = performance.now();
     // Finalizers run in turns of the event loop.
     await turn();
     await turn();
+    const share = (end - start) / (end - this.lastEnd);
+    if (share > tooOften) this.allowedGrowth = Math.min(this.allowedGrowth * 2, mostGrowth);
+    else if (share < seldom) this.allowedGrowth = Math.max(this.allowedGrowth / 2, leastGrowth);
+    this.lastEnd = end;
     this.liveAfterCollection = this.liveBytes;
-    this.threshold = Math.max(floorBytes, this.liveBytes * growth);
+    this.threshold = Math.max(floorBytes, this.liveBytes * growth, this.liveBytes + this.allowedGrowth);
   }
 
   /** Minor collections find some buffers too; but until half of what was added is gone, there has been no major one. */

@@ -4,7 +4,7 @@
 import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
-import { flatten, Index, type LoopVariable, unflatten } from "../index-expression.ts";
+import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import {
   type BufferReference,
   type Expression,
@@ -58,8 +58,11 @@ export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores,
   return new MapReduce(kernel, values, stores, target).lower();
 }
 
+/** Steps of a loop after which the sums so far are put aside. */
+const blockSteps = 512;
+
 /** Vectors that the reductions of a loop are spread over, to hide the latency of an addition. */
-const partialSums = 4;
+const sumVectors = 4;
 
 /** How much more an access counts that is made for every element of a reduction. */
 const innerWeight = 8;
@@ -316,7 +319,45 @@ export class MapReduce {
       starts.push(this.startOf(place, 0));
       body.push(...this.keepBest(target, place, element, take(this.domain.values[nextPosition++])));
     });
-    return [...starts, ...this.nest(this.domain.inner, body)];
+    const { inner } = this.domain;
+    const last = inner[inner.length - 1];
+    if (last === undefined) return [...starts, ...body];
+    const sums = this.accumulators.map(({ node, register, start }) => {
+      return { node, register: wide.get(register) ?? register, start };
+    });
+    return [...starts, ...this.nest(inner.slice(0, -1), this.inBlocks(last, last.extent, 1, body, sums))];
+  }
+
+  /**
+   * A loop whose sums are taken block by block, and then of the blocks: the error of a sum of n numbers grows with the
+   * length of a block and the number of blocks instead of n (Higham, "The accuracy of floating point summation", 1993).
+   */
+  private inBlocks(
+    along: LoopVariable,
+    end: number,
+    step: number,
+    body: readonly Statement[],
+    sums: readonly { readonly node: Node; readonly register: Register; readonly start: number }[],
+  ): Statement[] {
+    const { build } = this;
+    const inexact = sums.some(({ node, register }) => node.op !== "max" && register.kind === "f32");
+    const simple = this.accumulators.every(({ position }) => position === null);
+    if (end <= 2 * blockSteps * step || !inexact || !simple)
+      return [loop(along, body, { to: Index.constant(end), step })];
+    const block = new LoopVariable(`${along.name}b`, along.extent);
+    const first = Index.variable(block);
+    const stop = build.binary("min", build.index(first.add(blockSteps * step)), build.constant(end, "i32"));
+    const inside = loop(along, body, { from: first, to: Index.value(stop, end), step });
+    const levels = sums.map(({ register }) => new Register(`${register.name}b`, register.kind, register.lanes));
+    const carry = sums.flatMap(({ node, register, start }, i): Statement[] => [
+      { op: "assign", register: levels[i], value: this.combine(node, build.read(levels[i]), build.read(register)) },
+      this.startOf(register, start),
+    ]);
+    return [
+      ...sums.map(({ start }, i) => this.startOf(levels[i], start)),
+      loop(block, [inside, ...carry], { to: Index.constant(end), step: blockSteps * step }),
+      ...sums.map(({ register }, i): Statement => ({ op: "assign", register, value: build.read(levels[i]) })),
+    ];
   }
 
   private accumulate(node: Node, register: Register, element: Expression): Statement {
@@ -356,12 +397,13 @@ export class MapReduce {
   private reduceByVectors(along: LoopVariable, lanes: number): Statement[] {
     const { build } = this;
     const outside = this.domain.inner.filter((variable) => variable !== along);
-    const unrolled = along.extent >= 8 * lanes ? Math.max(1, Math.floor(partialSums / this.accumulators.length)) : 1;
+    const unrolled = along.extent >= 8 * lanes ? Math.max(1, Math.floor(sumVectors / this.accumulators.length)) : 1;
     const starts: Statement[] = [];
     const wide: Statement[] = [];
     const single: Statement[] = [];
     const rest: Statement[] = [];
     const ends: Statement[] = [];
+    const partialSums: { node: Node; register: Register; start: number }[] = [];
     const base = Index.variable(along);
     this.accumulators.forEach(({ node, register, start }, i) => {
       const partial = Array.from(
@@ -369,6 +411,7 @@ export class MapReduce {
         (_, u) => new Register(`${register.name}p${u}`, register.kind, lanes),
       );
       for (const part of partial) starts.push(this.startOf(part, start));
+      partialSums.push(...partial.map((part) => ({ node, register: part, start })));
       starts.push(this.startOf(register, start));
       const element = this.domain.values[i];
       partial.forEach((part, u) => {
@@ -387,8 +430,10 @@ export class MapReduce {
     const whole = Math.floor(along.extent / lanes) * lanes;
     const unrolledEnd = unrolled === 1 ? 0 : Math.floor(along.extent / (lanes * unrolled)) * lanes * unrolled;
     const body: Statement[] = [];
-    if (unrolledEnd > 0) body.push(loop(along, wide, { to: Index.constant(unrolledEnd), step: lanes * unrolled }));
-    if (unrolledEnd < whole)
+    const unrolledStep = lanes * unrolled;
+    if (unrolledEnd > 0) body.push(...this.inBlocks(along, unrolledEnd, unrolledStep, wide, partialSums));
+    if (unrolledEnd === 0 && whole > 0) body.push(...this.inBlocks(along, whole, lanes, single, partialSums));
+    else if (unrolledEnd < whole)
       body.push(loop(along, single, { from: Index.constant(unrolledEnd), to: Index.constant(whole), step: lanes }));
     if (whole < along.extent) body.push(loop(along, rest, { from: Index.constant(whole) }));
     return [...starts, ...this.nest(outside, body), ...ends];
