@@ -95,24 +95,28 @@ interface Phases {
   readonly first: number;
   /** Where the wanted results begin among those of all phases. */
   readonly offset: number;
+  /** Whether the second of two phases reads one input element further on, so that none computes what is not wanted. */
+  readonly staggered: boolean;
 }
+
+/** Output channels from which phases are worth reading the input once each. */
+const channelsToStagger = 16;
 
 /**
  * Result o adds x[i] w[k] over d i = o - low + k. With o - low + d - 1 = d q + r, where r < d is the phase, that is
- * i = q + t and k = d t + d - 1 - r.
+ * i = q + t and k = d t + d - 1 - r. Where the first wanted result is of the second of two phases, they are taken in
+ * pairs that begin with it: o = 2 q + p, i = q + p + t and k = 2 t + p.
  */
-function phasesOf(kernel: number, results: number, low: number, dilation: number): Phases {
+function phasesOf(kernel: number, results: number, low: number, dilation: number, mayStagger: boolean): Phases {
   const shift = dilation - 1 - low;
   const first = Math.floor(shift / dilation);
   const last = Math.floor((shift + results - 1) / dilation);
-  return {
-    dilation,
-    taps: Math.ceil(kernel / dilation),
-    count: Math.min(kernel, dilation),
-    results: last - first + 1,
-    first,
-    offset: shift - first * dilation,
-  };
+  const offset = shift - first * dilation;
+  const taps = Math.ceil(kernel / dilation);
+  const count = Math.min(kernel, dilation);
+  const staggered = mayStagger && dilation === 2 && count === 2 && offset === 1;
+  if (staggered) return { dilation, taps, count, results: Math.ceil(results / 2), first, offset: 0, staggered };
+  return { dilation, taps, count, results: last - first + 1, first, offset, staggered };
 }
 
 function phasesOfConvolution(node: Node<"conv">, build: GraphBuilder, { dot, reshape }: Canonical): Node {
@@ -120,26 +124,34 @@ function phasesOfConvolution(node: Node<"conv">, build: GraphBuilder, { dot, res
   const { groups, low, inputDilation } = node.attributes;
   const [batch, channels, ...extents] = x.shape;
   const [outputs, inputsPerGroup, ...kernel] = weight.shape;
-  const axes = kernel.map((size, i) => phasesOf(size, node.shape[i + 2], low[i], inputDilation[i]));
+  const mayStagger = outputs / groups >= channelsToStagger;
+  const axes = kernel.map((size, i) => phasesOf(size, node.shape[i + 2], low[i], inputDilation[i], mayStagger));
+  const staggered = axes.flatMap((axis, i) => (axis.staggered ? [i] : []));
   const source = padSpatially(
     x,
     axes.map(({ first }) => -first),
-    axes.map(({ first, results, taps }, i) => first + results - 1 + taps - extents[i]),
+    axes.map((axis, i) => axis.first + axis.results - 1 + axis.taps + Number(axis.staggered) - extents[i]),
     axes.map(() => 0),
     build,
   );
-  const images = build.make("window", [source], {
-    axes: axes.map((_, i) => i + 2),
-    size: axes.map(({ taps }) => taps),
-    stride: axes.map(() => 1),
-    dilation: axes.map(() => 1),
-  });
+  const windowsOf = (of: Node, which: readonly number[], size: readonly number[]): Node => {
+    const ones = which.map(() => 1);
+    return build.make("window", [of], { axes: which.map((i) => i + 2), size, stride: ones, dilation: ones });
+  };
+  let images = windowsOf(
+    source,
+    axes.map((_, i) => i),
+    axes.map(({ taps }) => taps),
+  );
+  const pairs = staggered.map(() => 2);
+  if (staggered.length > 0) images = windowsOf(images, staggered, pairs);
   const splitImages = reshape(images, [
     batch,
     groups,
     channels / groups,
     ...axes.map(({ results }) => results),
     ...axes.map(({ taps }) => taps),
+    ...pairs,
   ]);
 
   // Kernel elements by tap and phase.
@@ -156,15 +168,17 @@ function phasesOfConvolution(node: Node<"conv">, build: GraphBuilder, { dot, res
     inputsPerGroup,
     ...axes.flatMap(({ taps, count }) => [taps, count]),
   ]);
-  const splitWeight = build.make("flip", [byPhase], { axes: axes.map((_, i) => 4 + 2 * i) });
+  const backwards = axes.flatMap((axis, i) => (axis.staggered ? [] : [4 + 2 * i]));
+  const splitWeight = backwards.length === 0 ? byPhase : build.make("flip", [byPhase], { axes: backwards });
 
   const [n, g, c, o] = labels;
   const label = (kind: number, i: number): string => labels[4 + kind * axes.length + i];
   const each = (name: (i: number) => string): string => axes.map((_, i) => name(i)).join("");
   const [resultLabels, tapLabels] = [each((i) => label(0, i)), each((i) => label(1, i))];
+  const pairLabels = staggered.map((i) => label(2, i)).join("");
   const interleaved = each((i) => label(0, i) + label(2, i));
   const spec =
-    `${g}${o}${c}${each((i) => label(1, i) + label(2, i))},${n}${g}${c}${resultLabels}${tapLabels}->` +
+    `${g}${o}${c}${each((i) => label(1, i) + label(2, i))},${n}${g}${c}${resultLabels}${tapLabels}${pairLabels}->` +
     `${n}${g}${o}${interleaved}`;
   let result = dot(splitWeight, splitImages, spec);
 
