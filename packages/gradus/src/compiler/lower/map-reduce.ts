@@ -4,38 +4,23 @@
 import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
-import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import {
-  type BufferReference,
-  type Expression,
-  type Kind,
-  kindOf,
-  loop,
-  operandsOf,
-  Register,
-  type Statement,
-} from "../ir.ts";
+import { flatten, Index, type LoopVariable, unflatten } from "../index-expression.ts";
+import { type BufferReference, type Expression, kindOf, loop, operandsOf, Register, type Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
+import {
+  type Accumulator,
+  accumulate,
+  combine,
+  combineAll,
+  inBlocks,
+  keepBest,
+  lowest,
+  startOf,
+} from "./accumulators.ts";
 import { type Domain, indicesOf, normalize } from "./domain.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
 import { storeVector, vectorize } from "./vectorize.ts";
-
-/** How partial results combine, and what they start from. */
-interface Accumulator {
-  readonly node: Node;
-  readonly register: Register;
-  readonly start: number;
-  /** For argmax: the position of the best value, kept beside it. */
-  readonly position: { readonly register: Register; readonly at: Index } | null;
-}
-
-const lowest: { readonly [K in Kind]: number } = {
-  f32: Number.NEGATIVE_INFINITY,
-  f64: Number.NEGATIVE_INFINITY,
-  i32: -(2 ** 31),
-  bool: 0,
-};
 
 /** All stores of a node: a program may want one value in several places. */
 export type Stores = (node: Node) => readonly BufferReference[];
@@ -57,9 +42,6 @@ export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores,
   const values = new Values(new Builder(), withoutOwn(storage, own));
   return new MapReduce(kernel, values, stores, target).lower();
 }
-
-/** Steps of a loop after which the sums so far are put aside. */
-const blockSteps = 512;
 
 /** Vectors that the reductions of a loop are spread over, to hide the latency of an addition. */
 const sumVectors = 4;
@@ -294,103 +276,32 @@ export class MapReduce {
     return statements;
   }
 
-  private startOf(register: Register, start: number): Statement {
-    const value = this.build.splat(this.build.constant(start, register.kind), register.lanes);
-    return { op: "assign", register, value };
-  }
-
   private nest(loops: readonly LoopVariable[], body: readonly Statement[]): readonly Statement[] {
     return loops.reduceRight<readonly Statement[]>((inside, variable) => [loop(variable, inside)], body);
   }
 
   private reduceOneByOne(take: (value: Expression) => Expression, wide: ReadonlyMap<Register, Register>): Statement[] {
+    const { build } = this;
     const starts: Statement[] = [];
     const body: Statement[] = [];
     let nextPosition = this.domain.values.length - this.accumulators.filter(({ position }) => position !== null).length;
     this.accumulators.forEach(({ node, register, start, position }, i) => {
       const target = wide.get(register) ?? register;
       const element = take(this.domain.values[i]);
-      starts.push(this.startOf(target, start));
+      starts.push(startOf(build, target, start));
       if (position === null) {
-        body.push(this.accumulate(node, target, element));
+        body.push(accumulate(build, node, target, element));
         return;
       }
       const place = wide.get(position.register) ?? position.register;
-      starts.push(this.startOf(place, 0));
-      body.push(...this.keepBest(target, place, element, take(this.domain.values[nextPosition++])));
+      starts.push(startOf(build, place, 0));
+      body.push(...keepBest(build, target, place, element, take(this.domain.values[nextPosition++])));
     });
     const { inner } = this.domain;
     const last = inner[inner.length - 1];
     if (last === undefined) return [...starts, ...body];
-    const sums = this.accumulators.map(({ node, register, start }) => {
-      return { node, register: wide.get(register) ?? register, start };
-    });
-    return [...starts, ...this.nest(inner.slice(0, -1), this.inBlocks(last, last.extent, 1, body, sums))];
-  }
-
-  /**
-   * A loop whose sums are taken block by block, and then of the blocks: the error of a sum of n numbers grows with the
-   * length of a block and the number of blocks instead of n (Higham, "The accuracy of floating point summation", 1993).
-   */
-  private inBlocks(
-    along: LoopVariable,
-    end: number,
-    step: number,
-    body: readonly Statement[],
-    sums: readonly { readonly node: Node; readonly register: Register; readonly start: number }[],
-  ): Statement[] {
-    const { build } = this;
-    const inexact = sums.some(({ node, register }) => node.op !== "max" && register.kind === "f32");
-    const simple = this.accumulators.every(({ position }) => position === null);
-    if (end <= 2 * blockSteps * step || !inexact || !simple)
-      return [loop(along, body, { to: Index.constant(end), step })];
-    const block = new LoopVariable(`${along.name}b`, along.extent);
-    const first = Index.variable(block);
-    const stop = build.binary("min", build.index(first.add(blockSteps * step)), build.constant(end, "i32"));
-    const inside = loop(along, body, { from: first, to: Index.value(stop, end), step });
-    const levels = sums.map(({ register }) => new Register(`${register.name}b`, register.kind, register.lanes));
-    const carry = sums.flatMap(({ node, register, start }, i): Statement[] => [
-      { op: "assign", register: levels[i], value: this.combine(node, build.read(levels[i]), build.read(register)) },
-      this.startOf(register, start),
-    ]);
-    return [
-      ...sums.map(({ start }, i) => this.startOf(levels[i], start)),
-      loop(block, [inside, ...carry], { to: Index.constant(end), step: blockSteps * step }),
-      ...sums.map(({ register }, i): Statement => ({ op: "assign", register, value: build.read(levels[i]) })),
-    ];
-  }
-
-  private accumulate(node: Node, register: Register, element: Expression): Statement {
-    const { build } = this;
-    const before = build.read(register);
-    let value: Expression;
-    if (node.op === "max") value = build.binary(register.kind === "bool" ? "or" : "max", before, element);
-    else if (register.kind === "bool") value = build.binary("or", before, element);
-    else if (register.kind === "f32" && element.node.op === "binary" && element.node.fn === "mul") {
-      value = build.fma(element.node.a, element.node.b, before);
-    } else value = build.binary("add", before, element);
-    return { op: "assign", register, value: build.splat(value, register.lanes) };
-  }
-
-  /** argmax: a larger value takes the place, the first NaN keeps it. */
-  private keepBest(best: Register, place: Register, element: Expression, position: Expression): Statement[] {
-    const { build } = this;
-    const before = build.read(best);
-    const comparable =
-      best.kind === "bool" ? [build.convert(before, "i32"), build.convert(element, "i32")] : [before, element];
-    let better = build.compare("lt", comparable[0], comparable[1]);
-    if (best.kind === "f32" || best.kind === "f64") {
-      const isNaNNow = build.unary("not", build.compare("eq", element, element));
-      const wasNumber = build.compare("eq", before, before);
-      better = build.binary("or", better, build.binary("and", isNaNNow, wasNumber));
-    }
-    // Both are decided before either is assigned.
-    const chosenPlace = build.splat(build.select(better, position, build.read(place)), place.lanes);
-    const chosen = build.splat(build.select(better, element, before), best.lanes);
-    return [
-      { op: "assign", register: place, value: chosenPlace },
-      { op: "assign", register: best, value: chosen },
-    ];
+    const sums = this.accumulators.map((sum) => ({ ...sum, register: wide.get(sum.register) ?? sum.register }));
+    return [...starts, ...this.nest(inner.slice(0, -1), inBlocks(build, last, last.extent, 1, body, sums))];
   }
 
   /** Vector accumulators along a reduced loop, several to hide latency; combined at the end. */
@@ -403,51 +314,40 @@ export class MapReduce {
     const single: Statement[] = [];
     const rest: Statement[] = [];
     const ends: Statement[] = [];
-    const partialSums: { node: Node; register: Register; start: number }[] = [];
+    const partialSums: Accumulator[] = [];
     const base = Index.variable(along);
-    this.accumulators.forEach(({ node, register, start }, i) => {
+    this.accumulators.forEach(({ node, register, start, position }, i) => {
       const partial = Array.from(
         { length: unrolled },
         (_, u) => new Register(`${register.name}p${u}`, register.kind, lanes),
       );
-      for (const part of partial) starts.push(this.startOf(part, start));
-      partialSums.push(...partial.map((part) => ({ node, register: part, start })));
-      starts.push(this.startOf(register, start));
+      for (const part of partial) starts.push(startOf(build, part, start));
+      partialSums.push(...partial.map((part) => ({ node, register: part, start, position })));
+      starts.push(startOf(build, register, start));
       const element = this.domain.values[i];
       partial.forEach((part, u) => {
-        wide.push(this.accumulate(node, part, vectorize(build, element, along, base.add(u * lanes), lanes)));
+        wide.push(accumulate(build, node, part, vectorize(build, element, along, base.add(u * lanes), lanes)));
       });
-      single.push(this.accumulate(node, partial[0], vectorize(build, element, along, base, lanes)));
-      rest.push(this.accumulate(node, register, element));
+      single.push(accumulate(build, node, partial[0], vectorize(build, element, along, base, lanes)));
+      rest.push(accumulate(build, node, register, element));
       const reads = partial.map((part) => build.read(part));
-      const total = this.combineAll(node, reads);
-      const scalar = this.combineAll(
+      const total = combineAll(build, node, reads);
+      const scalar = combineAll(
+        build,
         node,
         Array.from({ length: lanes }, (_, lane) => build.lane(total, lane)),
       );
-      ends.push({ op: "assign", register, value: this.combine(node, build.read(register), scalar) });
+      ends.push({ op: "assign", register, value: combine(build, node, build.read(register), scalar) });
     });
     const whole = Math.floor(along.extent / lanes) * lanes;
     const unrolledEnd = unrolled === 1 ? 0 : Math.floor(along.extent / (lanes * unrolled)) * lanes * unrolled;
     const body: Statement[] = [];
     const unrolledStep = lanes * unrolled;
-    if (unrolledEnd > 0) body.push(...this.inBlocks(along, unrolledEnd, unrolledStep, wide, partialSums));
-    if (unrolledEnd === 0 && whole > 0) body.push(...this.inBlocks(along, whole, lanes, single, partialSums));
+    if (unrolledEnd > 0) body.push(...inBlocks(build, along, unrolledEnd, unrolledStep, wide, partialSums));
+    if (unrolledEnd === 0 && whole > 0) body.push(...inBlocks(build, along, whole, lanes, single, partialSums));
     else if (unrolledEnd < whole)
       body.push(loop(along, single, { from: Index.constant(unrolledEnd), to: Index.constant(whole), step: lanes }));
     if (whole < along.extent) body.push(loop(along, rest, { from: Index.constant(whole) }));
     return [...starts, ...this.nest(outside, body), ...ends];
-  }
-
-  private combine(node: Node, a: Expression, b: Expression): Expression {
-    if (a.kind === "bool") return this.build.binary("or", a, b);
-    return this.build.binary(node.op === "max" ? "max" : "add", a, b);
-  }
-
-  /** Pairwise, so that the rounding errors of a sum stay even. */
-  private combineAll(node: Node, values: readonly Expression[]): Expression {
-    if (values.length === 1) return values[0];
-    const half = values.length >> 1;
-    return this.combine(node, this.combineAll(node, values.slice(0, half)), this.combineAll(node, values.slice(half)));
   }
 }
