@@ -1,6 +1,8 @@
 // Gates that do not depend on the machine's mood: how many kernels a training step is, what it compiles, how many nodes
 // it builds, what memory it takes. A change that makes one of these numbers worse is a change of performance, and is to
 // be explained here. Limits stand a little above what is reached; where it is much less, lower them.
+//
+// GRADUS_TEST_REPORT=1 with --silent=false prints what is reached.
 
 import * as gd from "gradus";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -145,28 +147,33 @@ interface Gate {
 const gates: { readonly [model: string]: Gate } = {
   "LeNet-5 with gradient descent": {
     make: () => withSGD(lenet()),
-    kernels: 40,
-    nodes: 280,
-    arenaBytes: 3.75 * mebibyte,
-    codeBytes: 64 * kibibyte,
+    kernels: 33,
+    nodes: 245,
+    arenaBytes: 3.25 * mebibyte,
+    codeBytes: 62 * kibibyte,
   },
   "an MLP with Adam": {
     make: () => withAdam(perceptron()),
-    kernels: 18,
-    nodes: 300,
-    arenaBytes: 1.25 * mebibyte,
+    kernels: 14,
+    nodes: 290,
+    arenaBytes: 0.375 * mebibyte,
     codeBytes: 28 * kibibyte,
   },
   "a normalized network with dropout, with Adam": {
     make: () => withAdam(normalized()),
-    kernels: 30,
-    nodes: 380,
-    arenaBytes: 5.25 * mebibyte,
-    codeBytes: 34 * kibibyte,
+    kernels: 27,
+    nodes: 365,
+    arenaBytes: 5 * mebibyte,
+    codeBytes: 30 * kibibyte,
   },
 };
 
-describe.each(Object.entries(gates))("a training step of %s", (_, gate) => {
+/** What was reached, for whoever sets the limits. */
+function report(model: string, reached: Omit<Gate, "make">): void {
+  if (process.env.GRADUS_TEST_REPORT) console.log(model, JSON.stringify(reached));
+}
+
+describe.each(Object.entries(gates))("a training step of %s", (model, gate) => {
   test("is one program, of few kernels, little memory and little code", async () => {
     const { step } = gate.make();
     const first = await costOf(() => step());
@@ -174,6 +181,7 @@ describe.each(Object.entries(gates))("a training step of %s", (_, gate) => {
     const second = await costOf(() => step());
     expect([second.flushes, second.programs]).toEqual([1, 0]);
     const { kernels, arenaBytes, codeBytes } = gd.memory();
+    report(model, { kernels, nodes: second.nodes, arenaBytes, codeBytes });
     expect(second.kernels).toBe(kernels);
     expect(kernels).toBeLessThanOrEqual(gate.kernels);
     expect(arenaBytes).toBeLessThanOrEqual(gate.arenaBytes);

@@ -1,4 +1,5 @@
-// Programs of graphs made by hand, and what can be read off them: their kernels, and which values they pass on.
+// Programs of graphs made by hand, and what can be read off them: their kernels, their loops, and which values they pass
+// on.
 
 import { Tensor } from "gradus";
 import {
@@ -8,13 +9,16 @@ import {
   type Statement,
   wasmTarget,
 } from "../../src/compiler/index.ts";
-import { type BufferReference, type Expression, operandsOf } from "../../src/compiler/ir.ts";
+import { type BufferReference, type Expression, operandsOf, valuesIn } from "../../src/compiler/ir.ts";
 import { type DType, leaf, type Node, topologicalOrder } from "../../src/graph/index.ts";
 
 /** A tensor that stands for data a program is handed. It holds none, so it can be compiled with but not computed. */
 export function input(shape: readonly number[], { requiresGrad = false, dtype = "float32" as DType } = {}): Tensor {
   return Tensor.of(leaf("data", { requiresGrad }, { shape, dtype }) as unknown as Node);
 }
+
+/** Data that a gradient is asked of. */
+export const trainable = (shape: readonly number[]): Tensor => input(shape, { requiresGrad: true });
 
 /** The program that computes these tensors, as a flush would have it. */
 export function programOf(...outputs: readonly Tensor[]): Program {
@@ -35,45 +39,82 @@ export function kernelNames({ kernels }: Program): string[] {
   return kernels.map(({ name }) => name.replace(/\[.*$/, ""));
 }
 
+export function multiplyAddsOf({ kernels }: Program): number {
+  return kernels.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
+}
+
+// Loops ---------------------------------------------------------------------------------------------------------------
+
+export type Loop = Extract<Statement, { op: "for" }>;
+
+/** The statements right within a statement. */
+export function bodyOf(statement: Statement): readonly Statement[] {
+  if (statement.op === "for") return statement.body;
+  return statement.op === "if" ? [...statement.whenTrue, ...statement.whenFalse] : [];
+}
+
+/** Statements and all within them, the outer ones first. */
+export function statementsIn(body: readonly Statement[]): Statement[] {
+  return body.flatMap((statement) => [statement, ...statementsIn(bodyOf(statement))]);
+}
+
+export function statementsOf({ phases }: Pick<ProgramKernel, "phases">): Statement[] {
+  return phases.flatMap(({ body }) => statementsIn(body));
+}
+
+/** The expressions a statement computes itself. */
+export function valuesOf(statement: Statement): readonly Expression[] {
+  switch (statement.op) {
+    case "for":
+      return [statement.from, statement.to].flatMap(valuesIn);
+    case "if":
+      return [statement.condition];
+    case "put":
+      return [statement.address, statement.value];
+    case "assign":
+    case "store":
+      return [statement.value];
+  }
+}
+
+/** What values are made of, each expression once. */
+export function expressionsIn(values: readonly Expression[]): Set<Expression> {
+  const seen = new Set<Expression>();
+  const visit = (expression: Expression): void => {
+    if (seen.has(expression)) return;
+    seen.add(expression);
+    operandsOf(expression.node).forEach(visit);
+  };
+  values.forEach(visit);
+  return seen;
+}
+
+/** Every expression that a kernel computes. */
+export function expressionsOf(kernel: Pick<ProgramKernel, "phases">): Set<Expression> {
+  return expressionsIn(statementsOf(kernel).flatMap(valuesOf));
+}
+
+/** The loops that have no loop in them. */
+export function innermostLoops(kernel: Pick<ProgramKernel, "phases">): Loop[] {
+  const loops = statementsOf(kernel).filter((statement): statement is Loop => statement.op === "for");
+  return loops.filter(({ body }) => !statementsIn(body).some(({ op }) => op === "for"));
+}
+
+// What kernels pass on ------------------------------------------------------------------------------------------------
+
 interface Access {
   readonly reads: ReadonlySet<BufferReference>;
   readonly writes: ReadonlySet<BufferReference>;
 }
 
 /** The memory that a kernel's loops read and write. */
-export function accessOf({ phases }: ProgramKernel): Access {
+export function accessOf(kernel: ProgramKernel): Access {
   const reads = new Set<BufferReference>();
   const writes = new Set<BufferReference>();
-  const seen = new Set<Expression>();
-  const visit = (expression: Expression): void => {
-    if (seen.has(expression)) return;
-    seen.add(expression);
-    if (expression.node.op === "fetch" || expression.node.op === "load") reads.add(expression.node.buffer);
-    operandsOf(expression.node).forEach(visit);
-  };
-  const run = (statement: Statement): void => {
-    switch (statement.op) {
-      case "for":
-        statement.body.forEach(run);
-        return;
-      case "assign":
-        visit(statement.value);
-        return;
-      case "store":
-        writes.add(statement.buffer);
-        visit(statement.value);
-        return;
-      case "put":
-        writes.add(statement.buffer);
-        visit(statement.address);
-        visit(statement.value);
-        return;
-      case "if":
-        visit(statement.condition);
-        [...statement.whenTrue, ...statement.whenFalse].forEach(run);
-    }
-  };
-  for (const { body } of phases) body.forEach(run);
+  for (const { node } of expressionsOf(kernel)) if (node.op === "fetch" || node.op === "load") reads.add(node.buffer);
+  for (const statement of statementsOf(kernel)) {
+    if (statement.op === "put" || statement.op === "store") writes.add(statement.buffer);
+  }
   return { reads, writes };
 }
 
