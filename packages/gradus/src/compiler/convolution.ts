@@ -19,6 +19,8 @@ export function convolutionAsContraction(node: Node<"conv">, build: GraphBuilder
   const { stride, inputDilation, kernelDilation } = node.attributes;
   const dilated = inputDilation.some((dilation) => dilation > 1);
   const unit = (amounts: readonly number[]): boolean => amounts.every((amount) => amount === 1);
+  const isPoint = unit(node.inputs[0].shape.slice(2)) && !unit(node.inputs[1].shape.slice(2));
+  if (isPoint && unit(stride) && unit(kernelDilation)) return convolutionOfPoint(node, build, canonical);
   return dilated && unit(stride) && unit(kernelDilation)
     ? phasesOfConvolution(node, build, canonical)
     : windowedConvolution(node, build, canonical);
@@ -81,6 +83,36 @@ function windowedConvolution(node: Node<"conv">, build: GraphBuilder, { dot, res
   const splitWeight = reshape(weight, [groups, outputs / groups, inputsPerGroup, ...kernel]);
   const spec = `${g}${o}${c}${kernelLabels},${n}${g}${c}${outLabels}${kernelLabels}->${n}${g}${o}${outLabels}`;
   return reshape(dot(splitWeight, splitImages, spec), node.shape);
+}
+
+/**
+ * Of an image of one element, as it begins a generator: result o has the product with kernel element low - o, so the
+ * products with the whole kernel, its elements in reverse, are padded or cropped to the results.
+ */
+function convolutionOfPoint(node: Node<"conv">, build: GraphBuilder, { dot, reshape }: Canonical): Node {
+  const [x, weight] = node.inputs;
+  const { groups, low } = node.attributes;
+  const [batch, channels] = x.shape;
+  const [outputs, inputsPerGroup, ...kernel] = weight.shape;
+  const [n, g, c, o] = labels;
+  const kernelLabels = labels.slice(4, 4 + kernel.length);
+  const splitImage = reshape(x, [batch, groups, channels / groups]);
+  const splitWeight = reshape(weight, [groups, outputs / groups, inputsPerGroup, ...kernel]);
+  const products = dot(
+    splitImage,
+    splitWeight,
+    `${n}${g}${c},${g}${o}${c}${kernelLabels}->${n}${g}${o}${kernelLabels}`,
+  );
+  const whole = reshape(products, [batch, outputs, ...kernel]);
+  const reversed = build.make("flip", [whole], { axes: kernel.map((_, i) => i + 2) });
+  const before = kernel.map((size, i) => low[i] - (size - 1));
+  return padSpatially(
+    reversed,
+    before,
+    kernel.map((size, i) => node.shape[i + 2] - size - before[i]),
+    kernel.map(() => 0),
+    build,
+  );
 }
 
 /** How one spatial axis with input dilation d falls into phases. */

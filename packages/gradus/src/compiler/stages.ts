@@ -6,7 +6,7 @@
 // A row is whatever a reduction has one result for: in a batch normalization it is a channel.
 
 import { dtypes, type Node, sizeOf } from "../graph/index.ts";
-import { type KernelLoops, loopsOf, traceKernel, traceValue, type Visitor } from "./access.ts";
+import { type KernelLoops, loopsOf, reducedShape, traceKernel, traceValue, type Visitor } from "./access.ts";
 import { computationCost } from "./cost.ts";
 import { flatten, Index, LoopVariable, unflatten, variablesOf } from "./index-expression.ts";
 import { inputs, isAnchor, isMap, type Kernel } from "./kernel.ts";
@@ -94,32 +94,68 @@ class StageJoiner {
   private join(kernel: Kernel): Draft | null {
     if (kernel.kind !== "map" && kernel.kind !== "reduce") return null;
     const sources = new Set([...kernel.reads].flatMap((node) => this.draftOf.get(node) ?? []));
-    if (sources.size === 0) return null;
-    const loops = loopsOf(kernel);
-    const accesses: Access[] = [];
-    traceKernel(kernel, loops, { isStored: this.isStored, stored: (node, at) => accesses.push({ node, at }) });
-    for (const draft of [...sources].reverse()) {
-      const own = accesses.filter(({ node }) => this.draftOf.get(node) === draft);
-      const { content } = draft;
-      const joined =
-        content.rows > 0 ? alignAfter(content, kernel, loops, own) : alignBoth(content, kernel, loops, own);
-      if (joined === null || !isWorthwhile(joined) || this.isCircular(kernel, draft)) continue;
+    // The nearest first, but a single row, which threads cannot share, last.
+    const tried = [...sources].reverse().sort((a, b) => Number(a.content.rows === 1) - Number(b.content.rows === 1));
+    for (const draft of tried) {
+      const joined = this.align(draft, kernel);
+      if (joined === null || !isWorthwhile(joined) || this.leadsBack(kernel.reads, new Set([draft]))) continue;
       draft.content = joined;
+      for (const other of sources) if (other !== draft) this.absorb(draft, other);
       return draft;
     }
     return null;
   }
 
-  /** Whether a kernel also needs what others make of a draft. */
-  private isCircular(kernel: Kernel, draft: Draft): boolean {
-    const seen = new Set<Draft>([draft]);
-    const open = [...kernel.reads];
+  /** A draft with a kernel behind it, if the kernel keeps to its rows. */
+  private align(draft: Draft, kernel: Kernel): Rows | null {
+    const { content } = draft;
+    for (let shaped = kernel; ; ) {
+      const loops = loopsOf(shaped);
+      const accesses: Access[] = [];
+      const stored = (node: Node, at: readonly Index[]): void => {
+        if (this.draftOf.get(node) === draft) accesses.push({ node, at });
+      };
+      traceKernel(shaped, loops, { isStored: this.isStored, stored });
+      if (content.rows === 0) return alignBoth(content, shaped, loops, accesses);
+      const row = rowRead(content, accesses);
+      if (row === null) return null;
+      const shape = shaped.kind === "map" ? splitShape(row, loops.outer) : null;
+      if (shape === null) return alignAfter(content, shaped, loops, row);
+      shaped = { ...shaped, shape };
+    }
+  }
+
+  /** Takes in the stages of another draft, if the last stage reads the same rows of it and neither needs the other. */
+  private absorb(draft: Draft, other: Draft): void {
+    const { stages, rows } = draft.content;
+    const { kernel, pinned } = stages[stages.length - 1];
+    if (other.content.rows !== rows) return;
+    const aligned = this.align(other, kernel)?.stages.at(-1);
+    if (aligned === undefined || String(aligned.pinned) !== String(pinned)) return;
+    if (String(aligned.kernel.shape) !== String(kernel.shape)) return;
+    const merged = { stages: [...other.content.stages, ...stages], rows };
+    const reads = [...draft.reads, ...other.reads];
+    const earlier = stages.slice(0, -1).flatMap((stage) => [...stage.kernel.reads]);
+    const direct =
+      earlier.some((node) => this.draftOf.get(node) === other) ||
+      [...other.reads].some((node) => this.draftOf.get(node) === draft);
+    if (direct || !isWorthwhile(merged) || this.leadsBack(reads, new Set([draft, other]))) return;
+    draft.content = merged;
+    for (const stage of other.content.stages) for (const node of stage.kernel.outputs) this.draftOf.set(node, draft);
+    this.drafts.splice(this.drafts.indexOf(other), 1);
+  }
+
+  /** Whether what is read outside of some drafts needs what these make. */
+  private leadsBack(reads: Iterable<Node>, drafts: ReadonlySet<Draft>): boolean {
+    const seen = new Set<Draft>(drafts);
+    const open = [...reads];
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       const source = this.draftOf.get(node);
       if (source === undefined || seen.has(source)) continue;
       seen.add(source);
       for (const read of source.reads) {
-        if (this.draftOf.get(read) === draft) return true;
+        const next = this.draftOf.get(read);
+        if (next !== undefined && drafts.has(next)) return true;
         open.push(read);
       }
     }
@@ -160,11 +196,23 @@ class StageJoiner {
       }
     }
     // By their ids, so that what one of them is made of comes before it.
-    const kept = [...uses].filter(([, { count }]) => count > 1).sort(([a], [b]) => a.id - b.id);
-    return stages.flatMap((stage) => [
+    const kept = [...uses].filter(([, { count, own }]) => count > 1 && own !== null).sort(([a], [b]) => a.id - b.id);
+    if (kept.length === 0) return stages;
+    const nodes = new Set(kept.map(([node]) => node));
+    const all = stages.flatMap((stage) => [
       ...kept.flatMap(([, { before, own }]) => (before === stage && own !== null ? own : [])),
       stage,
     ]);
+    return all.map(({ kernel, pinned }) => ({ kernel: { ...kernel, reads: this.readsOf(kernel, nodes) }, pinned }));
+  }
+
+  /** What a kernel reads when some values more are stored. */
+  private readsOf(kernel: Kernel, more: ReadonlySet<Node>): Set<Node> {
+    const reads = new Set<Node>();
+    const isStored = (node: Node): boolean => this.isStored(node) || more.has(node);
+    traceKernel(kernel, loopsOf(kernel), { isStored, stored: (node) => reads.add(node) });
+    for (const node of kernel.outputs) reads.delete(node);
+    return reads;
   }
 
   /** Values that a stage computes at some cost, each as the stage it could be by itself; null where it could not be. */
@@ -216,20 +264,30 @@ class StageJoiner {
   }
 }
 
-/** Stages with a kernel behind them, if of each row it needs only what belongs to one of its own. */
-function alignAfter(
-  { stages, rows }: Rows,
-  kernel: Kernel,
-  loops: KernelLoops,
-  accesses: readonly Access[],
-): Rows | null {
-  const accessed = accesses.map(({ node, at }) => {
-    const stage = stages.find((candidate) => candidate.kernel.outputs.includes(node))!;
-    return rowIndex(unflatten(flatten(at, node.shape), stage.kernel.shape), stage.kernel.shape, stage.pinned);
+/** The row that all accesses to the results of stages are in; null if they are in several. */
+function rowRead({ stages }: Rows, accesses: readonly Access[]): Index | null {
+  const rows = accesses.map(({ node, at }) => {
+    const { kernel, pinned } = stages.find((stage) => stage.kernel.outputs.includes(node))!;
+    return rowIndex(unflatten(flatten(at, node.shape), kernel.shape), kernel.shape, pinned);
   });
-  const [row, ...others] = accessed;
-  if (row === undefined || others.some((other) => other.key !== row.key)) return null;
-  const pinned = axesOf(row, loops.outer, rows);
+  return rows.length > 0 && rows.every(({ key }) => key === rows[0].key) ? rows[0] : null;
+}
+
+/** The shape with an axis cut in two, where the row changes with every so many elements of it: with groups of channels. */
+function splitShape(row: Index, outer: readonly LoopVariable[]): number[] | null {
+  for (const { atom } of row.terms) {
+    if (atom.kind !== "quotient" || atom.of.terms.length !== 1 || atom.of.constant !== 0) continue;
+    const [inner] = atom.of.terms;
+    const axis = inner.atom.kind === "variable" && inner.coefficient === 1 ? outer.indexOf(inner.atom.variable) : -1;
+    if (axis < 0 || outer[axis].extent % atom.by !== 0) continue;
+    return outer.flatMap(({ extent }, i) => (i === axis ? [extent / atom.by, atom.by] : [extent]));
+  }
+  return null;
+}
+
+/** Stages with a kernel behind them that reads one row of them for each of its own. */
+function alignAfter({ stages, rows }: Rows, kernel: Kernel, { outer }: KernelLoops, row: Index): Rows | null {
+  const pinned = axesOf(row, outer, rows);
   if (pinned === null || !walksMemory(kernel, pinned)) return null;
   return { stages: [...stages, { kernel, pinned }], rows };
 }
@@ -311,8 +369,13 @@ function walksMemory({ kind, shape, anchors }: Kernel, pinned: readonly number[]
 function isWorthwhile({ stages, rows }: Rows): boolean {
   const values = [...new Set(stages.flatMap(({ kernel }) => [...kernel.reads, ...kernel.outputs]))];
   const bytes = values.reduce((sum, { shape, dtype }) => sum + sizeOf(shape) * dtypes[dtype].bytes, 0);
-  const largest = Math.max(...values.map(({ shape }) => sizeOf(shape)));
-  return (rows >= rowsWorthSharing || largest <= littleWork) && bytes / rows <= rowCacheBytes;
+  const work = Math.max(...stages.map(({ kernel }) => elementsOf(kernel)));
+  return (rows >= rowsWorthSharing || work <= littleWork) && bytes / rows <= rowCacheBytes;
+}
+
+/** Iterations of a kernel's loops. */
+function elementsOf({ shape, anchors }: Kernel): number {
+  return sizeOf(shape) * (anchors.length === 0 ? 1 : sizeOf(reducedShape(anchors[0])));
 }
 
 /** A number a row fits a register, a row of them scratch memory, which has places of four bytes. */

@@ -84,6 +84,18 @@ const staged: { readonly [claim: string]: Expectation } = {
     of: () => crossEntropy(256, 1000),
     kernels: ["max / map / sum / sum+sum / map", "sum"],
   },
+  "cross-entropy with class labels, whose classes are counted row by row too": {
+    of: () => {
+      const x = trainable([256, 1000]);
+      const loss = F.crossEntropy(x, input([256], { dtype: "int32" }));
+      return [loss, ...gd.grad(loss, [x])];
+    },
+    kernels: ["max / sum / max / sum", "sum / sum", "sum / map"],
+  },
+  "group normalization with weight and bias, which number channels where its sums number groups": {
+    of: () => [F.groupNorm(input([8, 16, 8, 8]), 4, { weight: input([16]), bias: input([16]) })],
+    kernels: ["sum / sum / map"],
+  },
   "instance normalization": { of: () => [F.instanceNorm(input([8, 16, 6, 6]))], kernels: ["sum / sum / map"] },
   "a map and the sums of its rows": {
     of: () => {
@@ -126,9 +138,12 @@ const separate: { readonly [claim: string]: Expectation } = {
     of: () => [input([600, 300_000]).softmax(1)],
     kernels: ["max", "sum", "map"],
   },
-  "group normalization with weight and bias, which number channels where its sums number groups": {
-    of: () => [F.groupNorm(input([8, 16, 8, 8]), 4, { weight: input([16]), bias: input([16]) })],
-    kernels: ["sum / sum", "map"],
+  "an outer product, its sum and the sums of its rows, which one thread would do as a single row": {
+    of: () => {
+      const product = input([2048, 1]).mul(input([1, 2048]));
+      return [product.div(product.sum()).exp().sum(1)];
+    },
+    kernels: ["sum", "sum", "sum"],
   },
   "sums over rows of something and over its columns": {
     of: () => {

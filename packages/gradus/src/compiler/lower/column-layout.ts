@@ -15,6 +15,8 @@ const vectorLoadCost = 4;
 const singleLoadCost = 20;
 
 export class ColumnLayout {
+  /** Columns there are. */
+  readonly count: number;
   /** Numbered columns, rounded up to whole groups. */
   readonly size: number;
   /** Whether a group's lanes lie side by side in memory. */
@@ -47,6 +49,7 @@ export class ColumnLayout {
     this.last = sizeOf(dimensions.extents.slice(from));
     this.lastRounded = Math.ceil(this.last / lanes) * lanes;
     this.extents = [...dimensions.extents.slice(0, from), this.lastRounded];
+    this.count = dimensions.size;
     this.size = sizeOf(this.extents);
     this.groups = this.size / lanes;
     this.contiguous = rounds && merged.step === 1;

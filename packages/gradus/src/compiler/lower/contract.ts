@@ -148,7 +148,7 @@ class Contraction {
     return {
       phases: [this.packRows(), this.multiply()],
       scratchBytes: this.scratch.elements * 4 + 64,
-      multiplyAdds: this.work,
+      multiplyAdds: (this.work / this.columns.size) * this.columns.count,
       workspace: this.workspace,
     };
   }

@@ -56,10 +56,16 @@ export class Values {
       value =
         buffer === undefined
           ? (rules[node.op] as Rule<Op>)(this, node as Node<Op>, at, guard)
-          : this.build.load(buffer, this.storage.placeOf(node, at), guard);
+          : this.load(buffer, this.storage.placeOf(node, at), guard);
       this.memo.set(key, value);
     }
     return value;
+  }
+
+  /** Without the guard where the index is in range all the same. */
+  private load(buffer: BufferReference, index: Index, guard: Expression | null): Expression {
+    const inRange = index.minimum >= 0 && index.maximum < buffer.elements;
+    return this.build.load(buffer, index, inRange ? null : guard);
   }
 
   /** Forgets what was derived from registers, when these take new values. */
@@ -135,7 +141,9 @@ const rules: { readonly [K in Op]: Rule<K> } = {
     const both = guard === null ? inside : build.binary("and", guard, inside);
     const inner = scope.at(x, source, both);
     // A guarded load is 0 outside by itself.
-    return value === 0 && inner.node.op === "load" ? inner : build.select(inside, inner, padding);
+    return value === 0 && inner.node.op === "load" && inner.node.guard !== null
+      ? inner
+      : build.select(inside, inner, padding);
   },
   window: throughView,
   gather: (scope, { inputs: [x, index], attributes: { axis } }, at, guard) => {
