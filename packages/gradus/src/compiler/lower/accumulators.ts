@@ -26,7 +26,24 @@ export function startOf(build: Builder, register: Register, start: number): Stat
   return { op: "assign", register, value };
 }
 
-export function accumulate(build: Builder, node: Node, register: Register, element: Expression): Statement {
+/**
+ * Takes an element in. A vector's maximum that lets NaN through takes many instructions, so with a register for `unordered`
+ * it is the simple maximum, and which lanes have met a NaN is noted there.
+ */
+export function accumulate(
+  build: Builder,
+  node: Node,
+  register: Register,
+  element: Expression,
+  unordered: Register | null = null,
+): Statement[] {
+  if (unordered !== null) {
+    const isUnordered = build.compare("ne", element, element);
+    return [
+      { op: "assign", register, value: build.binary("atLeast", build.read(register), element) },
+      { op: "assign", register: unordered, value: build.binary("or", build.read(unordered), isUnordered) },
+    ];
+  }
   const before = build.read(register);
   let value: Expression;
   if (node.op === "max") value = build.binary(register.kind === "bool" ? "or" : "max", before, element);
@@ -34,7 +51,18 @@ export function accumulate(build: Builder, node: Node, register: Register, eleme
   else if (register.kind === "f32" && element.node.op === "binary" && element.node.fn === "mul") {
     value = build.fma(element.node.a, element.node.b, before);
   } else value = build.binary("add", before, element);
-  return { op: "assign", register, value: build.splat(value, register.lanes) };
+  return [{ op: "assign", register, value: build.splat(value, register.lanes) }];
+}
+
+/** Where an accumulator notes NaN; null where it has no need to. */
+export function unorderedFor(node: Node, { name, kind, lanes }: Register): Register | null {
+  return node.op === "max" && kind === "f32" && lanes > 1 ? new Register(`${name}n`, "bool", lanes) : null;
+}
+
+/** A maximum, or NaN where one was met. */
+export function ordered(build: Builder, maximum: Expression, unordered: Register | null): Expression {
+  if (unordered === null) return maximum;
+  return build.select(build.read(unordered), build.constant(Number.NaN, "f32"), maximum);
 }
 
 /** argmax: a larger value takes the place, the first NaN keeps it. */

@@ -16,7 +16,9 @@ import {
   inBlocks,
   keepBest,
   lowest,
+  ordered,
   startOf,
+  unorderedFor,
 } from "./accumulators.ts";
 import { type Domain, indicesOf, normalize } from "./domain.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
@@ -284,13 +286,18 @@ export class MapReduce {
     const { build } = this;
     const starts: Statement[] = [];
     const body: Statement[] = [];
+    const ends: Statement[] = [];
     let nextPosition = this.domain.values.length - this.accumulators.filter(({ position }) => position !== null).length;
     this.accumulators.forEach(({ node, register, start, position }, i) => {
       const target = wide.get(register) ?? register;
       const element = take(this.domain.values[i]);
       starts.push(startOf(build, target, start));
       if (position === null) {
-        body.push(accumulate(build, node, target, element));
+        const unordered = unorderedFor(node, target);
+        body.push(...accumulate(build, node, target, element, unordered));
+        if (unordered === null) return;
+        starts.push(startOf(build, unordered, 0));
+        ends.push({ op: "assign", register: target, value: ordered(build, build.read(target), unordered) });
         return;
       }
       const place = wide.get(position.register) ?? position.register;
@@ -299,9 +306,9 @@ export class MapReduce {
     });
     const { inner } = this.domain;
     const last = inner[inner.length - 1];
-    if (last === undefined) return [...starts, ...body];
+    if (last === undefined) return [...starts, ...body, ...ends];
     const sums = this.accumulators.map((sum) => ({ ...sum, register: wide.get(sum.register) ?? sum.register }));
-    return [...starts, ...this.nest(inner.slice(0, -1), inBlocks(build, last, last.extent, 1, body, sums))];
+    return [...starts, ...this.nest(inner.slice(0, -1), inBlocks(build, last, last.extent, 1, body, sums)), ...ends];
   }
 
   /** Vector accumulators along a reduced loop, several to hide latency; combined at the end. */
@@ -321,16 +328,19 @@ export class MapReduce {
         { length: unrolled },
         (_, u) => new Register(`${register.name}p${u}`, register.kind, lanes),
       );
+      const unordered = partial.map((part) => unorderedFor(node, part));
       for (const part of partial) starts.push(startOf(build, part, start));
+      for (const flags of unordered) if (flags !== null) starts.push(startOf(build, flags, 0));
       partialSums.push(...partial.map((part) => ({ node, register: part, start, position })));
       starts.push(startOf(build, register, start));
       const element = this.domain.values[i];
       partial.forEach((part, u) => {
-        wide.push(accumulate(build, node, part, vectorize(build, element, along, base.add(u * lanes), lanes)));
+        const elements = vectorize(build, element, along, base.add(u * lanes), lanes);
+        wide.push(...accumulate(build, node, part, elements, unordered[u]));
       });
-      single.push(accumulate(build, node, partial[0], vectorize(build, element, along, base, lanes)));
-      rest.push(accumulate(build, node, register, element));
-      const reads = partial.map((part) => build.read(part));
+      single.push(...accumulate(build, node, partial[0], vectorize(build, element, along, base, lanes), unordered[0]));
+      rest.push(...accumulate(build, node, register, element));
+      const reads = partial.map((part, u) => ordered(build, build.read(part), unordered[u]));
       const total = combineAll(build, node, reads);
       const scalar = combineAll(
         build,
