@@ -38,6 +38,10 @@ interface Operand {
 const wantedTasks = 8;
 /** Row panels up to which tiles read the column operand where it lies. */
 const directPanels = 8;
+/** Iterations of an innermost loop below which its ends show, and rows from which packing costs less than they do. */
+const shortLoop = 8;
+const rowsToPackFor = 12;
+
 export function lowerContraction(kernel: Kernel, storage: Storage, stores: Stores, target: Target): LoweredContraction {
   return new Contraction(kernel, storage, stores, target).lower();
 }
@@ -103,7 +107,10 @@ class Contraction {
     this.vectors = this.tile.columns / target.lanes;
     this.rowPanels = Math.ceil(this.rows.size / this.tile.rows);
     this.columnPanels = Math.ceil(this.columns.size / this.tile.columns);
-    this.direct = this.columns.contiguous && this.rowPanels <= directPanels;
+    // Packed, the common dimensions are one loop; read in place they are nested, and short ones end often.
+    const shortLoops = (this.common.extents.at(-1) ?? 1) < shortLoop && this.common.extents.length > 1;
+    const fewPanels = this.rowPanels <= directPanels && !(shortLoops && this.rows.size >= rowsToPackFor);
+    this.direct = this.columns.contiguous && fewPanels;
     this.work = this.batch.size * this.rows.size * this.columns.size * this.common.size;
     this.blockPanels = this.chooseBlock();
     const tasks = this.batch.size * Math.ceil(this.columnPanels / this.blockPanels);
