@@ -1,14 +1,12 @@
 // The second half of simplification: one form for everything that contracts or sums.
-// A convolution becomes a contraction over a window view (see convolution.ts). Contractions that are none (no common or no free dimension, other dtypes than
-// float32) become maps and sums. Long sums of few results are split, so that threads can share them. A fold whose
-// windows tile its result is a view.
+// A convolution becomes a contraction over a window view (see convolution.ts). Contractions that are none (no common or
+// no free dimension, other dtypes than float32) become maps and sums. Long sums of few results are split, so that threads
+// can share them. A fold whose windows tile its result is a view.
 
 import { type Node, parseDotSpec, sizeOf, windowCount } from "../graph/index.ts";
-import { convolutionAsContraction } from "./convolution.ts";
+import { convolutionAsContraction, labels } from "./convolution.ts";
 import type { GraphBuilder } from "./rewrite.ts";
 import { simplifyNode } from "./simplify.ts";
-
-const labels = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /** Sums longer than this are split when they have few results. */
 const splitFrom = 32_768;

@@ -7,7 +7,8 @@
 import type { Node } from "../graph/index.ts";
 import type { GraphBuilder } from "./rewrite.ts";
 
-const labels = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/** Names of dimensions. */
+export const labels = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /** What the convolution is made with: the canonical forms of a contraction and of a reshape. */
 export interface Canonical {
@@ -51,11 +52,16 @@ function padSpatially(
 function windows(node: Node<"conv">, build: GraphBuilder): Node {
   const [x, weight] = node.inputs;
   const { stride, low, high, inputDilation, kernelDilation } = node.attributes;
-  // A negative amount crops an input before it is padded, but a dilated one only after it was dilated.
+  // A negative amount crops an input before it is padded, but a dilated one only after it was dilated, and one that
+  // is shorter than what is cropped only after it was padded.
+  const first = low.map((amount, i) => {
+    const cropped = x.shape[i + 2] + Math.min(0, amount) + Math.min(0, high[i]);
+    return inputDilation[i] === 1 && cropped > 0;
+  });
   const early = (amounts: readonly number[]): number[] =>
-    amounts.map((amount, i) => (inputDilation[i] === 1 ? Math.min(0, amount) : 0));
+    amounts.map((amount, i) => (first[i] ? Math.min(0, amount) : 0));
   const late = (amounts: readonly number[]): number[] =>
-    amounts.map((amount, i) => (inputDilation[i] === 1 ? Math.max(0, amount) : amount));
+    amounts.map((amount, i) => (first[i] ? Math.max(0, amount) : amount));
   const none = low.map(() => 0);
   const cropped = padSpatially(x, early(low), early(high), none, build);
   const interior = inputDilation.map((dilation) => dilation - 1);

@@ -266,7 +266,7 @@ class Scheduler {
     if (conditional && this.hasLoad(expression)) return this.settleOperands(expression, before, true);
     const changes = expression.registers.size > 0 || this.isVolatile(expression);
     const home = this.homeOf(expression);
-    const { known } = changes ? { known: home.segment } : home;
+    const known = changes ? home.segment : home.known;
     const register = known.get(expression);
     if (register !== undefined) return this.build.read(register);
     const usedOnce = (this.uses.get(expression) ?? 0) < 2;

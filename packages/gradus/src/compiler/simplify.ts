@@ -3,6 +3,7 @@
 
 import { type Node, type Op, parseDotSpec, type Shape, sameShape, sizeOf } from "../graph/index.ts";
 import { foldBinary, foldComparison, foldUnary } from "./constants.ts";
+import { inputs } from "./kernel.ts";
 import type { GraphBuilder } from "./rewrite.ts";
 import { viewBase } from "./view-index.ts";
 
@@ -133,7 +134,7 @@ const rules: { readonly [K in Op]?: Rule<K> } = {
  */
 function padAsItLies(node: Node<"pad">, build: GraphBuilder): Node | null {
   const [view] = node.inputs;
-  if (!memory.has(viewBase(view).op)) return null;
+  if (!inputs.has(viewBase(view).op)) return null;
   const { low, high, interior, value } = node.attributes;
   const pad = (x: Node, source: readonly number[], flipped: readonly number[] = []): Node => {
     const of = (amounts: readonly number[], ofFlipped = amounts): number[] =>
@@ -166,9 +167,6 @@ function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(exponent) && Math.abs(exponent) < 100;
 }
 
-/** Leaves whose value lies in memory whatever its size. */
-const memory: ReadonlySet<Op> = new Set<Op>(["data", "state", "scalar"]);
-
 /** Without elements, or a sum of no elements, which is 0. */
 function isOfNothing(node: Node): boolean {
   if (sizeOf(node.shape) === 0) return true;
@@ -178,7 +176,7 @@ function isOfNothing(node: Node): boolean {
 
 /** What a node simplifies to, its inputs being simple already. */
 export function simplifyNode(node: Node, build: GraphBuilder): Node {
-  if (!memory.has(node.op) && !node.is("full") && isOfNothing(node)) return full(build, 0, node);
+  if (!inputs.has(node.op) && !node.is("full") && isOfNothing(node)) return full(build, 0, node);
   const rule = rules[node.op] as Rule<Op> | undefined;
   return rule === undefined ? node : rule(node as Node<Op>, build);
 }

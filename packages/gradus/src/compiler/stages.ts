@@ -57,13 +57,28 @@ interface Rows {
 
 /** Stages in the making; a kernel that nothing has joined is one by itself. */
 class Draft {
-  constructor(public content: Rows) {}
+  private current: Rows;
+  /** What its stages read of others. */
+  reads: ReadonlySet<Node>;
 
-  get reads(): Set<Node> {
-    const { stages } = this.content;
-    const own = new Set(stages.flatMap(({ kernel }) => kernel.outputs));
-    return new Set(stages.flatMap(({ kernel }) => [...kernel.reads].filter((node) => !own.has(node))));
+  constructor(content: Rows) {
+    this.current = content;
+    this.reads = readsOfStages(content);
   }
+
+  get content(): Rows {
+    return this.current;
+  }
+
+  set content(content: Rows) {
+    this.current = content;
+    this.reads = readsOfStages(content);
+  }
+}
+
+function readsOfStages({ stages }: Rows): ReadonlySet<Node> {
+  const own = new Set(stages.flatMap(({ kernel }) => kernel.outputs));
+  return new Set(stages.flatMap(({ kernel }) => [...kernel.reads].filter((node) => !own.has(node))));
 }
 
 /** A value that a kernel reads, and where. */
@@ -177,7 +192,8 @@ class StageJoiner {
         shape: stages[0].kernel.shape,
         anchors: stages.flatMap(({ kernel }) => kernel.anchors),
         outputs: own.filter((node) => !internal.has(node)),
-        reads: draft.reads,
+        // Values that were kept read nothing that the stages would not read without them.
+        reads: new Set(draft.reads),
         stages,
         rows: content.rows,
         internal,
@@ -186,21 +202,30 @@ class StageJoiner {
     });
   }
 
-  /** What would be computed several times, at some cost, becomes a stage of its own before the first that needs it. */
+  /**
+   * What would be computed several times, at some cost, becomes a stage of its own before the first that needs it: if each
+   * use is of the row at hand, and all of them take the same axes for the row.
+   */
   private keepExpensive({ stages, rows }: Rows): readonly Stage[] {
-    const uses = new Map<Node, { readonly before: Stage; readonly count: number; readonly own: Stage | null }>();
+    const uses = new Map<Node, { readonly before: Stage; readonly alone: (Stage | null)[] }>();
     for (const stage of stages) {
-      for (const { node, own } of this.expensiveIn(stage, rows)) {
-        const use = uses.get(node) ?? { before: stage, count: 0, own };
-        uses.set(node, { ...use, count: use.count + 1, own: own === null ? null : use.own });
+      for (const { node, alone } of this.expensiveIn(stage, rows)) {
+        const known = uses.get(node);
+        if (known === undefined) uses.set(node, { before: stage, alone: [alone] });
+        else known.alone.push(alone);
       }
     }
-    // By their ids, so that what one of them is made of comes before it.
-    const kept = [...uses].filter(([, { count, own }]) => count > 1 && own !== null).sort(([a], [b]) => a.id - b.id);
+    const kept = [...uses].flatMap(([node, { before, alone }]) => {
+      const [first] = alone;
+      const fits = alone.every((stage) => stage !== null && String(stage.pinned) === String(first?.pinned));
+      return first !== null && fits && alone.length > 1 ? [{ node, before, stage: first }] : [];
+    });
     if (kept.length === 0) return stages;
-    const nodes = new Set(kept.map(([node]) => node));
+    // By their ids, so that what one of them is made of comes before it.
+    kept.sort((a, b) => a.node.id - b.node.id);
+    const nodes = new Set(kept.map(({ node }) => node));
     const all = stages.flatMap((stage) => [
-      ...kept.flatMap(([, { before, own }]) => (before === stage && own !== null ? own : [])),
+      ...kept.filter(({ before }) => before === stage).map((added) => added.stage),
       stage,
     ]);
     return all.map(({ kernel, pinned }) => ({ kernel: { ...kernel, reads: this.readsOf(kernel, nodes) }, pinned }));
@@ -215,8 +240,8 @@ class StageJoiner {
     return reads;
   }
 
-  /** Values that a stage computes at some cost, each as the stage it could be by itself; null where it could not be. */
-  private expensiveIn({ kernel, pinned }: Stage, rows: number): { node: Node; own: Stage | null }[] {
+  /** Values that a stage computes at some cost, each as the stage it could be alone; null where it could not be. */
+  private expensiveIn({ kernel, pinned }: Stage, rows: number): { node: Node; alone: Stage | null }[] {
     const loops = loopsOf(kernel);
     const rowLoops = new Set(pinned.map((axis) => loops.outer[axis]));
     const row = rowIndex(
@@ -224,25 +249,32 @@ class StageJoiner {
       kernel.shape,
       pinned,
     );
-    const found: { node: Node; own: Stage | null }[] = [];
+    const found: { node: Node; alone: Stage | null }[] = [];
     const computed = (node: Node, at: readonly Index[]): void => {
       if (!isMap(node) || computationCost(node) < recomputedCost || kernel.outputs.includes(node)) return;
       const axes = axesOfRow(at, node.shape, rowLoops, row);
-      const fits = axes !== null && sizeOf(node.shape) > rows && canStayInside(node, rows);
-      const own = fits ? this.stageOf(node, axes) : null;
-      const needsKernel = [...kernel.outputs, ...kernel.anchors].some((other) => own?.kernel.reads.has(other));
-      found.push({ node, own: needsKernel ? null : own });
+      const fits = axes !== null && perRow(node, rows) > 1 && canStayInside(node, rows);
+      const needed = [...kernel.outputs, ...kernel.anchors];
+      found.push({ node, alone: fits ? this.stageAlone(node, axes, needed) : null });
     };
     traceKernel(kernel, loops, { isStored: this.isStored, computed });
     return found;
   }
 
-  private stageOf(node: Node, pinned: readonly number[]): Stage {
+  /** A value as a stage; null if it is made of some others, or looked up by index, which may fail where nobody reads it. */
+  private stageAlone(node: Node, pinned: readonly number[], others: readonly Node[]): Stage | null {
     const reads = new Set<Node>();
-    const isStored = (other: Node): boolean => this.isStored(other) || isAnchor(other);
-    const visitor: Visitor = { isStored, stored: (read) => reads.add(read) };
+    let looksUp = false;
+    const visitor: Visitor = {
+      isStored: (other) => this.isStored(other) || isAnchor(other),
+      stored: (read) => reads.add(read),
+      computed: ({ op }) => {
+        looksUp ||= op === "gather";
+      },
+    };
     const at = node.shape.map((extent) => Index.variable(new LoopVariable("i", extent)));
     traceValue(node, at, visitor);
+    if (looksUp || others.some((other) => reads.has(other))) return null;
     return { kernel: { kind: "map", shape: node.shape, anchors: [], outputs: [node], reads }, pinned };
   }
 
@@ -378,8 +410,13 @@ function elementsOf({ shape, anchors }: Kernel): number {
   return sizeOf(shape) * (anchors.length === 0 ? 1 : sizeOf(reducedShape(anchors[0])));
 }
 
-/** A number a row fits a register, a row of them scratch memory, which has places of four bytes. */
-function canStayInside({ shape, dtype }: Node, rows: number): boolean {
-  const perRow = sizeOf(shape) / rows;
-  return perRow === 1 || (dtypes[dtype].bytes === 4 && perRow * 4 <= rowScratchBytes);
+/** Elements of a value that belong to one row. */
+export function perRow({ shape }: Node, rows: number): number {
+  return sizeOf(shape) / rows;
+}
+
+/** One number stays in a register, whatever it is; several stay in scratch memory, which has places of four bytes. */
+function canStayInside(node: Node, rows: number): boolean {
+  const count = perRow(node, rows);
+  return count === 1 || (dtypes[node.dtype].bytes === 4 && count * 4 <= rowScratchBytes);
 }

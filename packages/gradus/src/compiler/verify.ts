@@ -2,11 +2,14 @@
 // with GRADUS_VERIFY=1.
 
 import { type Node, type ShapeAndDType, sameShape, shapeRules, topologicalOrder } from "../graph/index.ts";
+import { loopsOf, traceKernel } from "./access.ts";
 import type { FusedGraph } from "./fuse.ts";
-import type { LoopVariable } from "./index-expression.ts";
+import { flatten, Index, type LoopVariable, unflatten } from "./index-expression.ts";
 import { type Expression, operandsOf, type Register, type Statement } from "./ir.ts";
+import { inputs } from "./kernel.ts";
 import { bytesOf, type KernelAccess, type MemoryPlan } from "./plan.ts";
 import type { ProgramKernel } from "./program.ts";
+import { isStaged, rowIndex, type StagedKernel } from "./stages.ts";
 
 const enabled =
   typeof process !== "undefined" && (process.env?.GRADUS_VERIFY === "1" || process.env?.VITEST !== undefined);
@@ -51,6 +54,7 @@ export function verifyFusion({ groups, stored }: FusedGraph, outputs: readonly N
       }
     }
     for (const kernel of group) {
+      if (isStaged(kernel)) verifyStages(kernel, stored);
       for (const node of kernel.outputs) {
         check(!done.has(node), "fuse", () => `%${node.id} is stored twice`);
         done.add(node);
@@ -58,6 +62,25 @@ export function verifyFusion({ groups, stored }: FusedGraph, outputs: readonly N
     }
   }
   for (const node of outputs) check(done.has(node), "fuse", () => `output %${node.id} is stored nowhere`);
+}
+
+/** What stages keep inside of a kernel is read in the row in which it was kept. */
+function verifyStages({ stages, internal }: StagedKernel, stored: ReadonlySet<Node>): void {
+  const keptBy = new Map(stages.flatMap((stage) => stage.kernel.outputs.map((node) => [node, stage])));
+  for (const { kernel, pinned } of stages) {
+    const loops = loopsOf(kernel);
+    const here = loops.outer.map((variable) => Index.variable(variable));
+    const row = rowIndex(here, kernel.shape, pinned).key;
+    traceKernel(kernel, loops, {
+      isStored: (node) => stored.has(node) || inputs.has(node.op) || internal.has(node),
+      stored: (node, at) => {
+        if (!internal.has(node) || kernel.outputs.includes(node)) return;
+        const { kernel: source, pinned: axes } = keptBy.get(node)!;
+        const read = rowIndex(unflatten(flatten(at, node.shape), source.shape), source.shape, axes).key;
+        check(read === row, "fuse", () => `a stage reads row ${read} of %${node.id} in its row ${row}`);
+      },
+    });
+  }
 }
 
 /** Values that are alive together do not overlap. */

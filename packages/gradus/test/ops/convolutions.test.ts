@@ -140,6 +140,11 @@ describe.each(Object.entries(convolutions))("%s", (_, convolution) => {
     );
   });
 
+  test("agrees with the reference where more is cropped than there is", { timeout: 60_000 }, async () => {
+    const point: Axis = { size: 1, kernel: 5, stride: 5, padding: 2, dilation: 1, outputPadding: 4 };
+    await check(convolution, { batch: 1, groups: 1, inputs: 1, outputs: 1, axes: [point, point] });
+  });
+
   test("agrees with the reference where there is work for all threads", { timeout: 60_000 }, async () => {
     for (const [size, kernel, stride] of [
       [14, 4, 2],

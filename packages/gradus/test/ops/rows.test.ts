@@ -65,6 +65,13 @@ const computations: { readonly [name: string]: Computation } = {
     of: (x, weight, bias) => [F.batchNorm(x, null, null, { weight, bias, training: true }).relu()],
   },
   "instance normalization": { shapes: affineImages, of: (x, weight, bias) => [F.instanceNorm(x, { weight, bias })] },
+  "exponentials summed by rows and read by columns": {
+    shapes: ({ rows }) => [[rows, rows]],
+    of: (x) => {
+      const e = x.exp();
+      return [e.transpose(0, 1).mul(e.sum(1, { keepdim: true }))];
+    },
+  },
   "rows by their norms, and the norms": {
     shapes: matrix,
     of: (x) => {

@@ -104,7 +104,8 @@ export class CollectionPressure {
     // Finalizers run in turns of the event loop.
     await turn();
     await turn();
-    const share = (end - start) / (end - this.lastEnd);
+    // Where a collection can only be provoked, it comes late by itself.
+    const share = this.collector === null ? 0 : (end - start) / (end - this.lastEnd);
     if (share > tooOften) this.allowedGrowth = Math.min(this.allowedGrowth * 2, mostGrowth);
     else if (share < seldom) this.allowedGrowth = Math.max(this.allowedGrowth / 2, leastGrowth);
     this.lastEnd = end;

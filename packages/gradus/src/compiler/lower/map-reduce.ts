@@ -86,7 +86,6 @@ export class MapReduce {
   private readonly domain: Domain;
   private readonly stored: { readonly buffer: BufferReference; readonly slot: number; readonly value: number }[] = [];
   private readonly held: { readonly register: Register; readonly value: number }[] = [];
-  private readonly reduced: number;
 
   constructor(
     kernel: Kernel,
@@ -109,7 +108,6 @@ export class MapReduce {
         inner.map((v) => Index.variable(v)),
       ),
     );
-    this.reduced = summands.length;
     const flat = flatten(at, kernel.shape);
     const results: Expression[] = [];
     const indices: Index[] = [];
@@ -118,11 +116,11 @@ export class MapReduce {
       // Later outputs use the value from its register instead of computing it again.
       if (!kernel.anchors.includes(node)) this.values.registers.set(node, value);
       for (const buffer of stores(node)) {
-        this.stored.push({ buffer, slot: indices.length, value: this.reduced + results.length });
+        this.stored.push({ buffer, slot: indices.length, value: summands.length + results.length });
         indices.push(place(at, buffer));
       }
       const register = held.get(node);
-      if (register !== undefined) this.held.push({ register, value: this.reduced + results.length });
+      if (register !== undefined) this.held.push({ register, value: summands.length + results.length });
       results.push(value);
     }
     this.domain = { outer, inner, values: [...summands, ...results], indices };

@@ -1,11 +1,11 @@
 // Lowering of staged kernels: one loop over the rows, in it the loops of every stage. What stages hand on to each other is
 // a register where it is one number a row, else a row of the thread's scratch memory.
 
-import { type Node, sizeOf } from "../../graph/index.ts";
+import type { Node } from "../../graph/index.ts";
 import { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import { type BufferReference, type Expression, kindOf, loop, Register, type Statement } from "../ir.ts";
-import { rowIndex, type Stage, type StagedKernel } from "../stages.ts";
+import { perRow, rowIndex, type Stage, type StagedKernel } from "../stages.ts";
 import type { Target } from "../target.ts";
 import { MapReduce, type Stores } from "./map-reduce.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
@@ -37,7 +37,7 @@ export function lowerStages(kernel: StagedKernel, storage: Storage, stores: Stor
   const body = kernel.stages.flatMap(({ kernel: part, pinned }) => {
     const values = new Values(build, withoutOwn(inStages, new Set([...part.outputs, ...part.anchors])));
     for (const [node, value] of results) values.registers.set(node, value);
-    const numbers = part.outputs.filter((node) => sizeOf(node.shape) === kernel.rows);
+    const numbers = part.outputs.filter((node) => perRow(node, kernel.rows) === 1);
     const held = new Map(numbers.map((node) => [node, new Register(`row${node.id}_`, kindOf[node.dtype], 1)]));
     const at = unflatten(
       Index.variable(row),
@@ -76,7 +76,7 @@ class RowScratch {
   constructor({ stages, rows, internal }: StagedKernel) {
     for (const stage of stages) {
       for (const node of stage.kernel.outputs) {
-        const elements = sizeOf(node.shape) / rows;
+        const elements = perRow(node, rows);
         if (internal.has(node) && elements > 1) this.add(node, elements, stage);
       }
     }
@@ -89,9 +89,9 @@ class RowScratch {
   private add(node: Node, elements: number, { kernel: { shape }, pinned }: Stage): void {
     const offset = this.places;
     this.places += Math.ceil(elements / vectorPlaces) * vectorPlaces;
-    const own = shape.flatMap((_, axis) => (pinned.includes(axis) ? [] : [axis]));
+    const rest = shape.flatMap((_, axis) => (pinned.includes(axis) ? [] : [axis]));
     const buffer: BufferReference = { name: `row${node.id}`, dtype: node.dtype, elements, space: "scratch" };
-    const placeOf = (flat: Index): Index => rowIndex(unflatten(flat, shape), shape, own).add(offset);
+    const placeOf = (flat: Index): Index => rowIndex(unflatten(flat, shape), shape, rest).add(offset);
     const row = { buffer, placeOf };
     this.rows.set(node, row);
     this.byBuffer.set(buffer, row);
