@@ -1,9 +1,23 @@
-// Functions as arithmetic. For float32 they are polynomials of vector operations, after range reduction (Cody and Waite,
-// "Software Manual for the Elementary Functions", 1980; coefficients by minimax fits); for float64 the platform's
-// mathematics library is called. Special values follow IEEE 754.
+// Functions as arithmetic. For float32 they are polynomials and quotients of vector operations after range reduction
+// (Cody and Waite, "Software Manual for the Elementary Functions", 1980); for float64 the platform's mathematics library
+// is called. Special values follow IEEE 754. The coefficients are minimax fits of this file's own forms, with their
+// errors noted.
+//
+// What makes them fast: loops run as many iterations at once as their instructions fit the processor's window, so both
+// the number of instructions and the longest chain of them count; a division costs one instruction and little else; what
+// is a case of its own (zero, infinity, a negative number) is brought in by arithmetic next to the chain, not by a
+// choice at its end. No formula needs the multiply-add to be fused: where an exact product is needed, the factors are
+// short enough.
 
 import type { Builder } from "../builder.ts";
 import type { Expression, Kind, LibraryFunction } from "../ir.ts";
+
+/** The value of a number that is known at compile time. */
+const constantOf = ({ node }: Expression): number | null => (node.op === "constant" ? node.values[0] : null);
+
+const signBit = 0x80000000 | 0;
+const exponentBits = 0xff800000 | 0; // with the sign
+const bitsOfOne = 0x3f800000;
 
 /** Small helpers over a builder that read like formulas. */
 export class Formula {
@@ -12,285 +26,337 @@ export class Formula {
     readonly kind: Kind,
   ) {}
   c = (value: number): Expression => this.build.constant(value, this.kind);
-  i = (value: number): Expression => this.build.constant(value, "i32");
   add = (a: Expression, b: Expression): Expression => this.build.binary("add", a, b);
   sub = (a: Expression, b: Expression): Expression => this.build.binary("sub", a, b);
-  mul = (a: Expression, b: Expression): Expression => this.build.binary("mul", a, b);
+  /** As `eq`, known at compile time where both numbers are. */
+  mul = (a: Expression, b: Expression): Expression => {
+    const [x, y] = [constantOf(a), constantOf(b)];
+    return x === null || y === null ? this.build.binary("mul", a, b) : this.c(x * y);
+  };
   div = (a: Expression, b: Expression): Expression => this.build.binary("div", a, b);
   fma = (a: Expression, b: Expression, c: Expression): Expression => this.build.fma(a, b, c);
-  /** The size of one float32 (not negative) with the sign of another. */
-  withSignOf = (size: Expression, sign: Expression): Expression =>
-    this.float(this.build.binary("or", this.bits(size), this.build.binary("and", this.bits(sign), this.i(-(2 ** 31)))));
   neg = (a: Expression): Expression => this.build.unary("neg", a);
-  /** Limited from below or above; a NaN stays. */
+  abs = (a: Expression): Expression => this.build.unary("abs", a);
+  sqrt = (a: Expression): Expression => this.build.unary("sqrt", a);
+  trunc = (a: Expression): Expression => this.build.unary("trunc", a);
+  /** Limited from below or above or both; a NaN stays. */
   atLeast = (a: Expression, limit: number): Expression => this.build.binary("atLeast", a, this.c(limit));
   atMost = (a: Expression, limit: number): Expression => this.build.binary("atMost", a, this.c(limit));
-  abs = (a: Expression): Expression => this.build.unary("abs", a);
-  lt = (a: Expression, b: Expression): Expression => this.build.compare("lt", a, b);
-  le = (a: Expression, b: Expression): Expression => this.build.compare("le", a, b);
-  eq = (a: Expression, b: Expression): Expression => this.build.compare("eq", a, b);
-  select = (c: Expression, a: Expression, b: Expression): Expression => this.build.select(c, a, b);
-  bits = (a: Expression): Expression => this.build.bitcast(a, "i32");
-  float = (a: Expression): Expression => this.build.bitcast(a, "f32");
+  within = (a: Expression, low: number, high: number): Expression => this.atMost(this.atLeast(a, low), high);
   /** Horner's rule, the highest coefficient first. */
   polynomial = (x: Expression, coefficients: readonly number[]): Expression =>
     coefficients.slice(1).reduce((sum, value) => this.fma(sum, x, this.c(value)), this.c(coefficients[0]));
+
+  lt = (a: Expression, b: Expression): Expression => this.build.compare("lt", a, b);
+  le = (a: Expression, b: Expression): Expression => this.build.compare("le", a, b);
+  eq = (a: Expression, b: Expression): Expression => {
+    const [x, y] = [constantOf(a), constantOf(b)];
+    return x === null || y === null ? this.build.compare("eq", a, b) : this.build.constant(Number(x === y), "bool");
+  };
+  not = (a: Expression): Expression => this.build.unary("not", a);
+  select = (c: Expression, a: Expression, b: Expression): Expression => this.build.select(c, a, b);
+
+  // Integers, and float32 numbers as their bits.
+  i = (value: number): Expression => this.build.constant(value, "i32");
+  and = (a: Expression, b: Expression): Expression => this.build.binary("and", a, b);
+  or = (a: Expression, b: Expression): Expression => this.build.binary("or", a, b);
+  xor = (a: Expression, b: Expression): Expression => this.build.binary("xor", a, b);
+  shiftLeft = (a: Expression, by: number): Expression => this.build.binary("shiftLeft", a, this.i(by));
+  shiftRight = (a: Expression, by: number): Expression => this.build.binary("shiftRight", a, this.i(by));
+  bits = (a: Expression): Expression => this.build.bitcast(a, "i32");
+  float = (a: Expression): Expression => this.build.bitcast(a, "f32");
+  /** A float32 of which some bits are kept. */
+  keeping = (a: Expression, mask: number): Expression => this.float(this.and(this.bits(a), this.i(mask)));
+  /** The size of a float32, and a size (or a number of the same sign) with the sign of another number. */
+  sizeOf = (a: Expression): Expression => this.keeping(a, 0x7fffffff);
+  withSignOf = (size: Expression, sign: Expression): Expression =>
+    this.float(this.or(this.bits(size), this.and(this.bits(sign), this.i(signBit))));
 }
 
-// ln 2 in two parts: the first has few bits, so that its product with an exponent is exact.
-const ln2High = 0.693145751953125;
-const ln2Low = 1.4286068203094173e-6;
-
-/** 2^n for integers n in [-126, 127], as float32 bits. */
-function powerOfTwo(f: Formula, n: Expression): Expression {
-  return f.float(f.build.binary("shiftLeft", f.add(n, f.i(127)), f.i(23)));
-}
-
-/** exp(r) - 1 - r over r^2 for |r| <= ln 2 / 2 (a minimax fit by Moshier's Cephes). */
-const expTail = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1];
-
-/** The result of a function with f(0) = 0, with the sign of a zero kept. */
-const keepingZero = (f: Formula, x: Expression, value: Expression): Expression => f.select(f.eq(x, f.c(0)), x, value);
+// Exponentials ------------------------------------------------------------------------------------------------------
 
 /** Added to a small number it leaves the nearest integer in the last bits: 1.5 x 2^23. */
-const roundingNumber = 12582912;
+const roundingNumber = 1.5 * 2 ** 23;
 
-/** x = n ln 2 + r, for |n| below 2^22; gives n as i32 and r. */
-function reduceByLn2(f: Formula, x: Expression): { n: Expression; r: Expression } {
-  const shifted = f.fma(x, f.c(Math.LOG2E), f.c(roundingNumber));
-  const whole = f.sub(shifted, f.c(roundingNumber));
-  const r = f.fma(whole, f.c(-ln2Low), f.fma(whole, f.c(-ln2High), x));
-  return { n: f.sub(f.bits(shifted), f.i(0x4b400000)), r };
+/** The integer n nearest to x times a factor, for |n| below 2^22: as float32, and n + `bias` as the last bits of an i32. */
+function nearest(f: Formula, x: Expression, factor: number, bias: number): { n: Expression; bits: Expression } {
+  const rounding = f.c(roundingNumber + bias);
+  const sum = f.fma(x, f.c(factor), rounding);
+  return { n: f.sub(sum, rounding), bits: f.bits(sum) };
 }
 
-/** e^r - 1 for |r| <= ln 2 / 2. */
-const expm1OfReduced = (f: Formula, r: Expression): Expression => f.fma(f.mul(r, r), f.polynomial(r, expTail), r);
+/** x - n times a period that is given in parts: exact where the products are, but for the last ones' roundings. */
+const remainder = (f: Formula, x: Expression, n: Expression, period: readonly number[]): Expression =>
+  period.reduce((rest, part) => f.fma(n, f.c(-part), rest), x);
+
+// ln 2 in two parts: the first has 16 bits, so that its product with an exponent is exact.
+const ln2 = [0.693145751953125, 1.4286068203094173e-6];
+const halfLn2 = ln2.map((part) => part / 2);
+const minusLn2 = ln2.map((part) => -part);
+
+/** 2^n of the last bits n + 127 of an integer, for n in [-126, 127]; 0 and infinity for -127 and 128. */
+const powerOfTwo = (f: Formula, biased: Expression): Expression => f.float(f.shiftLeft(biased, 23));
+
+/**
+ * 2^n as a product of two, of the last bits n + 254 of an integer. The result of a function times one and then the other
+ * comes out subnormal below 2^-126 and infinite above 2^128, and is rounded once.
+ */
+function powersOfTwo(f: Formula, biased: Expression): readonly [Expression, Expression] {
+  const half = f.shiftRight(biased, 1);
+  return [powerOfTwo(f, half), powerOfTwo(f, f.sub(biased, half))];
+}
+
+/**
+ * r / (e^(k r) - 1), by which e^(k r) = 1 + r / bernoulli(r): 1/k - r/2 + k r^2 / 12 - ..., the generating function of the
+ * Bernoulli numbers, in which r/2 is the only odd term. For |k r| up to ln 2 / 2 the power has an error of 5.3e-10.
+ */
+function bernoulli(f: Formula, r: Expression, k: number): Expression {
+  const even = f.polynomial(f.mul(r, r), [-0.00138300506 * k ** 3, 0.08333309 * k]);
+  return f.fma(r, f.fma(r, even, f.c(-0.5)), f.c(1 / k));
+}
 
 function exp(f: Formula, x: Expression): Expression {
-  const { n, r } = reduceByLn2(f, f.atMost(f.atLeast(x, -104), 89));
-  const mantissa = f.add(expm1OfReduced(f, r), f.c(1));
-  // The scale is applied in two halves, so that results below 2^-126 come out subnormal and those above 2^128 infinite.
-  const half = f.build.binary("shiftRight", n, f.i(1));
-  return f.mul(f.mul(mantissa, powerOfTwo(f, half)), powerOfTwo(f, f.sub(n, half)));
+  // x = n ln 2 + r; beyond the limits the result is 0 or infinite anyway.
+  const bounded = f.within(x, -104, 89);
+  const { n, bits } = nearest(f, bounded, Math.LOG2E, 254);
+  const r = remainder(f, bounded, n, ln2);
+  const [first, second] = powersOfTwo(f, bits);
+  return f.mul(f.fma(f.div(r, bernoulli(f, r, 1)), first, first), second);
 }
 
-/** exp for arguments up to 88; results below 2^-126, the smallest normal number, become 0. */
-function expWithoutSubnormals(f: Formula, x: Expression): Expression {
-  const smallest = -87.33654;
-  const { n, r } = reduceByLn2(f, f.atLeast(x, smallest));
-  const value = f.mul(f.add(expm1OfReduced(f, r), f.c(1)), powerOfTwo(f, n));
-  return f.select(f.lt(x, f.c(smallest)), f.c(0), value);
-}
+/** (e^r - 1 - r) / r^2 for |r| up to ln 2 / 2: with it e^r - 1 has a relative error of 1.4e-8. */
+const expm1Curve = [0.0013900426, 0.008366112, 0.041666828, 0.16666548, 0.5];
 
 function expm1(f: Formula, x: Expression): Expression {
-  const { n, r } = reduceByLn2(f, f.atMost(f.atLeast(x, -40), 88.9));
-  const half = f.build.binary("shiftRight", n, f.i(1));
-  const [first, second] = [powerOfTwo(f, half), powerOfTwo(f, f.sub(n, half))];
-  // 2^n (e^r - 1) + (2^n - 1), without forming 2^128.
-  const ordinary = f.add(f.mul(f.mul(expm1OfReduced(f, r), first), second), f.sub(f.mul(first, second), f.c(1)));
-  return f.select(f.lt(f.c(88), x), exp(f, x), keepingZero(f, x, ordinary));
-}
-
-/** log(1 + t) minus t - t^2 / 2, over t^3, for 1 + t in [sqrt(1/2), sqrt(2)] (Cephes logf). */
-const logTail = [
-  7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-  2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-];
-
-/** log of t + 1 scaled by 2^e. */
-function logOfReduced(f: Formula, t: Expression, e: Expression): Expression {
-  const z = f.mul(t, t);
-  let y = f.mul(f.mul(t, z), f.polynomial(t, logTail));
-  y = f.fma(e, f.c(ln2Low), y);
-  y = f.fma(f.c(-0.5), z, y);
-  return f.fma(e, f.c(ln2High), f.add(t, y));
-}
-
-/** Splits a positive normal number into m in [sqrt(1/2), sqrt(2)) and e. */
-function splitExponent(f: Formula, x: Expression): { m: Expression; e: Expression } {
-  const offset = 0x3f3504f3; // the bits of sqrt(1/2)
-  const shifted = f.sub(f.bits(x), f.i(offset));
-  const e = f.build.binary("shiftRight", shifted, f.i(23));
-  const mantissa = f.add(f.build.binary("and", shifted, f.i(0x7fffff)), f.i(offset));
-  return { m: f.float(mantissa), e: f.build.convert(e, "f32") };
-}
-
-function log(f: Formula, x: Expression): Expression {
-  const subnormal = f.lt(x, f.c(1.17549435e-38));
-  const scaled = f.select(subnormal, f.mul(x, f.c(2 ** 24)), x);
-  const { m, e } = splitExponent(f, scaled);
-  const exponent = f.select(subnormal, f.sub(e, f.c(24)), e);
-  const value = logOfReduced(f, f.sub(m, f.c(1)), exponent);
-  const ofZero = f.select(f.eq(x, f.c(0)), f.c(Number.NEGATIVE_INFINITY), f.c(Number.NaN));
-  const positive = f.lt(f.c(0), x);
-  const finite = f.lt(x, f.c(Number.POSITIVE_INFINITY));
-  return f.select(positive, f.select(finite, value, x), f.select(f.eq(x, x), ofZero, x));
-}
-
-function log1p(f: Formula, x: Expression): Expression {
-  // log(1 + x) of the rounded sum, corrected by what the rounding lost (Kahan).
-  const u = f.add(f.c(1), x);
-  const lost = f.sub(x, f.sub(u, f.c(1)));
-  const near = f.eq(u, f.c(1));
-  const corrected = f.add(log(f, u), f.div(lost, u));
-  const infinite = f.eq(u, f.c(Number.POSITIVE_INFINITY));
-  const value = f.select(infinite, u, f.select(f.eq(u, f.c(0)), f.c(Number.NEGATIVE_INFINITY), corrected));
-  return f.select(near, x, value);
-}
-
-/** tanh(x)/x - 1 over x^2 for |x| < 0.625 (Cephes tanhf). */
-const tanhTail = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1];
-
-function tanh(f: Formula, x: Expression): Expression {
-  const size = f.abs(x);
-  const z = f.mul(size, size);
-  const small = f.fma(f.mul(f.polynomial(z, tanhTail), z), size, size);
-  // Beyond 10 tanh is 1 in float32.
-  const e = expWithoutSubnormals(f, f.atMost(f.add(size, size), 20));
-  const large = f.sub(f.c(1), f.div(f.c(2), f.add(e, f.c(1))));
-  return f.withSignOf(f.select(f.lt(size, f.c(0.625)), small, large), x);
+  const bounded = f.within(x, -20, 89);
+  const { n, bits } = nearest(f, bounded, Math.LOG2E, 254);
+  const r = remainder(f, bounded, n, ln2);
+  // 2^n (1 + r + r^2 curve) - 1, all divided by the second factor of 2^n until the end. Where n = 0 the 1 cancels first.
+  const [first, second] = powersOfTwo(f, bits);
+  const one = f.float(f.sub(f.i(2 * bitsOfOne), f.bits(second)));
+  const line = f.fma(r, first, f.sub(first, one));
+  const sum = f.fma(f.mul(f.mul(r, r), first), f.polynomial(r, expm1Curve), line);
+  return f.withSignOf(f.mul(sum, second), x);
 }
 
 function sigmoid(f: Formula, x: Expression): Expression {
-  // With e = exp(-|x|) nothing overflows, and neither tail loses digits.
-  const e = expWithoutSubnormals(f, f.neg(f.abs(x)));
-  return f.div(f.select(f.le(f.c(0), x), f.c(1), e), f.add(f.c(1), e));
+  // -x = n ln 2 - r, so that e^-x = 2^n b / (b + r) and 1 / (1 + e^-x) = (b + r) / (b + r + 2^n b). From -88.4 on down
+  // n is 128, 2^n infinite, and the result 0 as it would be for a subnormal.
+  const bounded = f.within(x, -89, 80);
+  const { n, bits } = nearest(f, bounded, -Math.LOG2E, 127);
+  const r = remainder(f, bounded, n, minusLn2);
+  const b = bernoulli(f, r, 1);
+  const numerator = f.add(b, r);
+  return f.div(numerator, f.fma(powerOfTwo(f, bits), b, numerator));
 }
 
-/** erf(x)/x for |x| < 1 in x^2 (Taylor with the last coefficients fitted, error below 1 ulp). */
-const erfSmall = [
-  7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1,
-  -3.7612625824233e-1, 1.12837916572671,
-];
-/** exp(x^2) erfc(x) x in 1/x^2 for 1 < x < 2 and for 2 < x (Cephes erfcf). */
-const erfcMiddle = [
-  2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1, 6.210004621745983e-1,
-  -4.944515323274145e-1, 3.404879937665872e-1, -2.741127028184656e-1, 5.638259427386472e-1,
-];
-const erfcLarge = [
-  -1.047766399936249e1, 1.297719955372516e1, -7.495518717768503, 2.921019019210786, -1.0152652792027,
-  4.218463358204948e-1, -2.820767439740514e-1, 5.641895067754075e-1,
+function tanh(f: Formula, x: Expression): Expression {
+  // Of t = |x| = n ln 2 / 2 + r. From 10 on tanh is 1 in float32.
+  const t = f.atMost(f.sizeOf(x), 10);
+  const { n, bits } = nearest(f, t, 2 * Math.LOG2E, 127);
+  const r = remainder(f, t, n, halfLn2);
+  // With e = e^2t - 1, tanh t = e / (e + 2). Here e = growth / b, and growth is r alone where n = 0.
+  const power = powerOfTwo(f, bits);
+  const b = bernoulli(f, r, 2);
+  const growth = f.fma(f.sub(power, f.c(1)), b, f.mul(power, r));
+  return f.withSignOf(f.div(growth, f.fma(b, f.c(2), growth)), x);
+}
+
+/**
+ * log2(1 - erf t) / 2 for t in [0, 3.95] is v + v curve(v) with v = -t: in this form neither the curve's own rounding
+ * nor that of its constant shows in a small result. erf has an error of 1.9e-8 below t = 0.2 and 5.2e-8 above.
+ */
+const erfCurve = [
+  -3.280837e-5, -2.9912527e-4, -9.6786615e-4, 6.577021e-5, 0.0138861185, 0.07415035, -0.4592232, -0.1860465,
 ];
 
 function erf(f: Formula, x: Expression): Expression {
-  const size = f.abs(x);
-  const small = f.mul(x, f.polynomial(f.mul(x, x), erfSmall));
-  // Beyond 4 erf is 1 in float32; the limit keeps 1/x and exp tame.
-  const bounded = f.atLeast(f.atMost(size, 4), 1);
-  const inverse = f.div(f.c(1), bounded);
-  const q = f.mul(inverse, inverse);
-  const p = f.select(f.lt(bounded, f.c(2)), f.polynomial(q, erfcMiddle), f.polynomial(q, erfcLarge));
-  const tail = f.mul(f.mul(expWithoutSubnormals(f, f.neg(f.mul(bounded, bounded))), inverse), p);
-  return f.select(f.lt(size, f.c(1)), small, f.withSignOf(f.sub(f.c(1), tail), x));
+  // From t = |x| = 3.95 on erf is 1 in float32.
+  const v = f.atLeast(f.float(f.or(f.bits(x), f.i(signBit))), -3.95);
+  const halfLog = f.fma(v, f.polynomial(v, erfCurve), v);
+  // Twice that is n + 2 r. The bias holds the sign bit too: 2^n comes out negative.
+  const { n, bits } = nearest(f, halfLog, 2, 127 + 256);
+  const r = remainder(f, halfLog, n, [0.5]);
+  const minusPower = powerOfTwo(f, bits);
+  // 1 - 2^n - 2^n (4^r - 1), which is small where it should be.
+  const value = f.fma(f.div(r, bernoulli(f, r, 2 * Math.LN2)), minusPower, f.add(minusPower, f.c(1)));
+  return f.withSignOf(value, x);
 }
 
-// pi/2 in parts of few bits, so that their products with a quadrant are exact up to arguments of 100,000.
-const halfPiParts = [
-  1.5703125, 4.825592041015625e-4, 1.2665987014770508e-6, 9.89530235528946e-10, 2.5579538487363607e-12,
-  5.390302953474238e-15,
-];
-const sineTail = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1];
-const cosineTail = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2];
+// Logarithms --------------------------------------------------------------------------------------------------------
 
-/** sin(x + quadrant pi/2). Exact to about 2 ulp up to |x| of 10^5, beyond which float32 arguments are coarse themselves. */
-function sinusoid(f: Formula, x: Expression, quadrants: number): Expression {
-  const n = f.build.unary("nearest", f.mul(x, f.c(2 / Math.PI)));
-  const r = halfPiParts.reduce((rest, part) => f.fma(n, f.c(-part), rest), x);
-  const quadrant = f.add(f.build.convert(n, "i32"), f.i(quadrants));
+/** The bits of sqrt(1/2), where mantissas begin. */
+const bitsOfRootHalf = 0x3f3504f3;
+
+/** e of a positive number m 2^e with m in [sqrt(1/2), sqrt(2)), times 2^23: what to take from its bits to have those of m. */
+const exponentOf = (f: Formula, x: Expression): Expression =>
+  f.and(f.sub(f.bits(x), f.i(bitsOfRootHalf)), f.i(exponentBits));
+
+/**
+ * A positive number, subnormal or not, as m 2^e; e comes times 2^23. Numbers below 2 are scaled by 2^64 and the others
+ * by 2^-64, which differ in one bit; `scaled` is the number after that. Of others than positive numbers m is within its
+ * bounds, too, and e is finite.
+ */
+function split(f: Formula, x: Expression): { m: Expression; e: Expression; scaled: Expression } {
+  const scale = f.xor(f.and(f.bits(x), f.i(0x40000000)), f.i(bitsOfOne + (64 << 23)));
+  const scaled = f.mul(x, f.float(scale));
+  const e = exponentOf(f, scaled);
+  return { m: f.float(f.sub(f.bits(scaled), e)), e: f.sub(e, f.sub(scale, f.i(bitsOfOne))), scaled };
+}
+
+/** The rest of 2 artanh(s) = 2 s + s rest, divided by -s^2, in s^2: the logarithm has an error of 8.1e-10. */
+const artanhCurve = [-0.2987093, -0.3997758, -0.66666776];
+
+/**
+ * log(1 + t) + e ln 2 for 1 + t in [sqrt(1/2), sqrt(2)].
+ * @param exponent e 2^23 as an integer
+ * @param root the square root of the number, perhaps scaled; it lies between 2^(reach - 77) and 2^reach
+ */
+function logarithm(f: Formula, t: Expression, exponent: Expression, root: Expression, reach: number): Expression {
+  // What is no positive number shows in the root: 0 makes `zero` negative and e negative infinity, infinity makes ln 2
+  // infinite, and the NaN of a negative number goes through both. Of other numbers `zero` is 0, and ln 2 swallows the
+  // root in rounding.
+  const zero = f.atMost(f.fma(root, f.c(2 ** (90 - reach)), f.c(-2)), 0);
+  const e = f.fma(zero, f.c(2 ** 127), f.build.convert(exponent, "f32"));
+  const ln2High = f.fma(root, f.c(2 ** (-49 - reach)), f.c(ln2[0] * 2 ** -23));
+  const low = f.fma(e, f.c(ln2[1] * 2 ** -23), t);
+  // With s = t / (2 + t), log(1 + t) = 2 artanh(s) = t - s (t - rest): most of it is t, which is exact (as in fdlibm).
+  const minusS = f.div(t, f.sub(f.c(-2), t));
+  const z = f.mul(minusS, minusS);
+  return f.fma(e, ln2High, f.fma(minusS, f.fma(z, f.polynomial(z, artanhCurve), t), low));
+}
+
+function log(f: Formula, x: Expression): Expression {
+  const { m, e, scaled } = split(f, x);
+  return logarithm(f, f.sub(m, f.c(1)), e, f.sqrt(scaled), 33);
+}
+
+function log1p(f: Formula, x: Expression): Expression {
+  // 1 + x, rounded, gives the exponent; t = x 2^-e + (2^-e - 1) loses nothing of x. The exponent of 0 is held at that
+  // of 2^-25, which keeps t finite.
+  const sum = f.add(x, f.c(1));
+  const e = f.build.binary("max", exponentOf(f, sum), f.i(-25 << 23));
+  const part = f.float(f.sub(f.bits(x), e));
+  const four = f.float(f.sub(f.i(bitsOfOne + (2 << 23)), e));
+  const t = f.add(part, f.fma(four, f.c(0.25), f.c(-1)));
+  return f.withSignOf(logarithm(f, t, e, f.sqrt(sum), 64), x);
+}
+
+// Sine and cosine ---------------------------------------------------------------------------------------------------
+
+// Pi in parts of few bits, so that their products with n are exact up to arguments of 100,000, also for n that end in
+// one half; with integers the parts can have one bit more.
+const piForHalves = [
+  3.140625, 9.6893310546875e-4, -1.2814998626708984e-6, 1.979060471057892e-9, 5.115907697472721e-12,
+  1.0780605906948477e-14,
+];
+const piForIntegers = [
+  3.140625, 9.670257568359375e-4, 6.277114152908325e-7, 1.2141754268668592e-10, 1.2446743939339977e-13,
+];
+
+/** (sin r - r) / r^3 in r^2 for |r| up to pi/2: the sine has an error of 6.3e-9. */
+const sineStart = -0.1666666;
+const sineCurve = [2.605777e-6, -1.9809665e-4, 0.008333068];
+
+/** sin r, negated where the last bit of an integer is set. Exact to about 2 ulp up to arguments of 10^5. */
+function sine(f: Formula, r: Expression, bits: Expression): Expression {
   const z = f.mul(r, r);
-  const sine = f.fma(f.mul(f.polynomial(z, sineTail), z), r, r);
-  const cosine = f.fma(f.mul(z, z), f.polynomial(z, cosineTail), f.fma(z, f.c(-0.5), f.c(1)));
-  const odd = f.eq(f.build.binary("and", quadrant, f.i(1)), f.i(1));
-  const value = f.select(odd, cosine, sine);
-  const negative = f.eq(f.build.binary("and", quadrant, f.i(2)), f.i(2));
-  const signed = f.select(negative, f.neg(value), value);
-  return f.select(f.lt(f.abs(x), f.c(Number.POSITIVE_INFINITY)), signed, f.c(Number.NaN));
+  // In this order it is +0 for r = 0 of either sign, which then keeps its sign.
+  const curve = f.fma(f.mul(z, z), f.polynomial(z, sineCurve), f.mul(z, f.c(sineStart)));
+  return f.float(f.xor(f.bits(f.fma(curve, r, r)), f.shiftLeft(bits, 31)));
+}
+
+function sin(f: Formula, x: Expression): Expression {
+  // x = n pi + r.
+  const { n, bits } = nearest(f, x, 1 / Math.PI, 0);
+  return sine(f, remainder(f, x, n, piForIntegers), bits);
+}
+
+function cos(f: Formula, x: Expression): Expression {
+  // x = (n + 1/2) pi + r, and cos x = -(-1)^n sin r.
+  const n = f.build.unary("floor", f.mul(x, f.c(1 / Math.PI)));
+  const bits = f.bits(f.add(n, f.c(roundingNumber + 1)));
+  return sine(f, remainder(f, x, f.add(n, f.c(0.5)), piForHalves), bits);
+}
+
+// Powers ------------------------------------------------------------------------------------------------------------
+
+/** The first 12 bits of a number: products of two such are exact. */
+const upper = (f: Formula, x: Expression): Expression => f.keeping(x, 0xfffff000 | 0);
+
+// log2 m = slope (s + s^3 curve(s^2) / slope) with s = (m - 1) / (m + 1); the curve without a 1, with an error of 7.3e-9.
+const slope = 2 / Math.LN2;
+const slopeHigh = 2.884765625; // 12 bits
+const log2Curve = [0.32819608, 0.41228604, 0.57707524, 0.9617967 - 1];
+
+/**
+ * log2 of a positive number as high + low, with 12 bits in high and an error of 2^-32 or so of the whole, so that a
+ * large exponent does not make it visible.
+ */
+function log2(f: Formula, m: Expression, e: Expression): { high: Expression; low: Expression } {
+  const one = f.c(1);
+  const difference = f.sub(m, one);
+  const sum = f.add(m, one);
+  // -s in 12 bits, and exactly what these leave of the quotient: m - 1 - s (m + 1).
+  const minusS = f.div(f.sub(one, m), sum);
+  const minusSHigh = upper(f, minusS);
+  const sumHigh = upper(f, sum);
+  const sumLow = f.sub(m, f.sub(sumHigh, one));
+  const remaining = f.fma(minusSHigh, sumLow, f.fma(minusSHigh, sumHigh, difference));
+  const z = f.mul(minusS, minusS);
+  const minusCube = f.mul(minusS, z);
+  // The three large terms are e, the product of the upper parts, and s^3: `high` is most of their sum, and what it
+  // leaves is exact.
+  const main = f.mul(minusSHigh, f.c(-slopeHigh));
+  const high = upper(f, f.sub(f.add(e, main), minusCube));
+  const left = f.sub(f.sub(main, f.sub(high, e)), minusCube);
+  // The small ones: of the slope's and of the quotient's lower parts, the rest of the curve, and 3 s^2 / 3 times the
+  // error of the s in s^3.
+  const slopeOverSum = f.div(f.c(slope), sum);
+  const error = f.fma(remaining, slopeOverSum, f.mul(f.sub(minusS, minusSHigh), f.c(slope)));
+  let low = f.fma(remaining, slopeOverSum, f.mul(minusSHigh, f.c(slopeHigh - slope)));
+  low = f.fma(z, error, low);
+  const curve = f.polynomial(
+    z,
+    log2Curve.map((c) => -c),
+  );
+  low = f.fma(minusCube, curve, low);
+  return { high, low: f.add(low, left) };
 }
 
 function pow(f: Formula, x: Expression, y: Expression): Expression {
-  // |x|^y = 2^(y log2 |x|), with the logarithm in two floats so that its error does not grow with y.
-  const size = f.abs(x);
-  const subnormal = f.lt(size, f.c(1.17549435e-38));
-  const scaled = f.select(subnormal, f.mul(size, f.c(2 ** 24)), size);
-  const { m, e } = splitExponent(f, scaled);
-  const exponent = f.select(subnormal, f.sub(e, f.c(24)), e);
-  // log m = 2 artanh(s) with s = (m - 1) / (m + 1), s kept in two parts.
-  const numerator = f.sub(m, f.c(1));
-  const denominator = f.add(m, f.c(1));
-  const s = f.div(numerator, denominator);
-  const denominatorLow = f.sub(m, f.sub(denominator, f.c(1)));
-  const product = splitProduct(f, s, denominator);
-  const remainder = f.sub(f.sub(f.sub(numerator, product.high), product.low), f.mul(s, denominatorLow));
-  const sLow = f.div(remainder, denominator);
-  const z = f.mul(s, s);
-  const tail = f.mul(f.mul(s, z), f.polynomial(z, [2 / 11, 2 / 9, 2 / 7, 2 / 5, 2 / 3]));
-  // log2 m = (2 s + tail) log2 e, as high + low.
-  const two = f.add(s, s);
-  const main = splitProduct(f, two, f.c(Math.fround(Math.LOG2E)));
-  const log2eLow = Math.LOG2E - Math.fround(Math.LOG2E);
-  const low1 = f.fma(two, f.c(log2eLow), f.mul(f.add(f.add(sLow, sLow), tail), f.c(Math.LOG2E)));
-  const low = f.add(main.low, low1);
-  const high = f.add(exponent, main.high);
-  const carried = f.add(f.sub(f.sub(exponent, high), f.neg(main.high)), low);
-  // y (high + carried) = n + r.
-  const scaledHigh = splitProduct(f, y, high);
-  const rest = f.fma(y, carried, scaledHigh.low);
-  const total = f.add(scaledHigh.high, rest);
-  const limited = f.atMost(f.atLeast(total, -160), 160);
-  const n = f.build.unary("nearest", limited);
-  const within = f.lt(f.abs(total), f.c(150));
-  const fraction = f.select(within, f.add(f.sub(scaledHigh.high, n), rest), f.c(0));
-  const r = f.mul(fraction, f.c(Math.LN2));
-  const mantissa = f.add(f.fma(f.mul(r, r), f.polynomial(r, expTail), r), f.c(1));
-  const whole = f.build.convert(n, "i32");
-  const half = f.build.binary("shiftRight", whole, f.i(1));
-  const power = f.mul(f.mul(mantissa, powerOfTwo(f, half)), powerOfTwo(f, f.sub(whole, half)));
-  return powSpecialValues(f, x, y, size, power);
-}
+  // What depends on y alone is known at compile time, or computed before the loop, where y is one number for all.
+  const integer = f.eq(f.trunc(y), y);
+  const half = f.mul(y, f.c(0.5));
+  const odd = f.and(integer, f.not(f.eq(f.trunc(half), half)));
+  // Exponents from 2^40 on do what infinite ones do.
+  const bounded = f.within(y, -(2 ** 40), 2 ** 40);
+  const yHigh = upper(f, bounded);
+  // Under an exponent that is no integer a negative base stays negative, and its root is NaN.
+  const base = f.float(f.and(f.bits(x), f.select(integer, f.i(0x7fffffff), f.i(-1))));
 
-/** a b as a rounded product and what the rounding lost: exact by splitting each factor (Veltkamp and Dekker). */
-function splitProduct(f: Formula, a: Expression, b: Expression): { high: Expression; low: Expression } {
-  const mask = f.i(0xfffff000 | 0);
-  const upper = (v: Expression): Expression => f.float(f.build.binary("and", f.bits(f.add(v, f.c(0))), mask));
-  const high = f.mul(a, b);
-  const [a1, b1] = [upper(a), upper(b)];
-  const [a2, b2] = [f.sub(a, a1), f.sub(b, b1)];
-  const low = f.add(f.sub(f.mul(a1, b1), high), f.add(f.add(f.mul(a1, b2), f.mul(a2, b1)), f.mul(a2, b2)));
-  return { high, low };
-}
+  const { m, e, scaled } = split(f, base);
+  const { high, low } = log2(f, m, f.build.convert(f.shiftRight(e, 23), "f32"));
+  // y log2(base) = n + r, where the first product is exact and decides n; the root, scaled down to nothing, adds its NaN.
+  // Zero and infinity have the logarithms -infinity and infinity instead.
+  const product = f.mul(yHigh, high);
+  const sound = constantOf(integer) === 1 ? product : f.fma(f.sqrt(scaled), f.c(2 ** -64), product);
+  const finite = f.lt(f.and(f.sub(f.bits(base), f.i(1)), f.i(0x7fffffff)), f.i(0x7f7fffff));
+  const limit = f.mul(f.fma(base, base, f.c(-1)), f.c(Number.POSITIVE_INFINITY));
+  const total = f.within(f.select(finite, sound, f.mul(bounded, limit)), -160, 160);
+  const { n, bits } = nearest(f, total, 1, 254);
+  const rest = f.fma(f.sub(bounded, yHigh), high, f.sub(product, n));
+  // Its bounds matter where the total was beyond its own.
+  const r = f.within(f.fma(bounded, low, rest), -1, 1);
+  const [first, second] = powersOfTwo(f, bits);
+  const power = f.mul(f.fma(f.div(r, bernoulli(f, r, Math.LN2)), first, first), second);
 
-function powSpecialValues(f: Formula, x: Expression, y: Expression, size: Expression, power: Expression): Expression {
-  const infinity = f.c(Number.POSITIVE_INFINITY);
-  const [zero, one] = [f.c(0), f.c(1)];
-  const integer = f.eq(f.build.unary("trunc", y), y);
-  const halfY = f.mul(y, f.c(0.5));
-  const odd = f.build.binary("and", integer, f.build.compare("ne", f.build.unary("trunc", halfY), halfY));
-  const signed = (value: Expression): Expression => {
-    const negativeBase = f.lt(f.bits(x), f.i(0));
-    return f.select(f.build.binary("and", negativeBase, odd), f.neg(value), value);
-  };
-  const growing = f.lt(zero, y);
-  const ofZero = signed(f.select(growing, zero, infinity));
-  const ofInfinity = signed(f.select(growing, infinity, zero));
-  const beyondOne = f.lt(one, size);
-  const toInfinity = f.select(
-    f.eq(size, one),
-    one,
-    f.select(
-      f.build.compare("eq", f.build.select(growing, one, zero), f.build.select(beyondOne, one, zero)),
-      infinity,
-      zero,
-    ),
-  );
-  let result = signed(power);
-  const finiteNegative = f.build.binary("and", f.lt(x, zero), f.lt(size, infinity));
-  result = f.select(f.build.binary("and", finiteNegative, f.build.unary("not", integer)), f.c(Number.NaN), result);
-  result = f.select(f.eq(size, zero), ofZero, result);
-  result = f.select(f.eq(size, infinity), ofInfinity, result);
-  result = f.select(f.eq(f.abs(y), infinity), toInfinity, result);
-  const nan = f.build.unary("not", f.build.binary("and", f.eq(x, x), f.eq(y, y)));
-  result = f.select(nan, f.add(x, y), result);
-  return f.select(f.build.binary("or", f.eq(y, zero), f.eq(x, one)), one, result);
+  const flip = f.select(odd, f.i(signBit), f.i(0));
+  const signed = constantOf(flip) === 0 ? power : f.float(f.xor(f.bits(power), f.and(f.bits(x), flip)));
+  // x^0 and 1^y are 1 even for NaN.
+  const one = f.c(1);
+  const always = f.or(f.eq(y, f.c(0)), f.and(f.eq(x, one), f.not(f.eq(y, y))));
+  return f.select(always, one, signed);
 }
 
 /** Transcendental functions by name. */
@@ -304,8 +370,8 @@ const polynomials: { readonly [F in Transcendental]: (f: Formula, x: Expression)
   tanh,
   sigmoid,
   erf,
-  sin: (f, x) => keepingZero(f, x, sinusoid(f, x, 0)),
-  cos: (f, x) => sinusoid(f, x, 1),
+  sin,
+  cos,
 };
 
 export function transcendental(build: Builder, fn: Transcendental, x: Expression): Expression {
