@@ -40,6 +40,8 @@ interface Claim {
 
 const multiples = (of: number, counts: readonly number[]): number[] => counts.map((count) => of * count);
 const overflow = 128 * Math.LN2;
+/** Where the power of two in an exponential changes: next to 0, and next to the last one that is finite. */
+const halfOctaves = multiples(Math.LN2 / 2, [1, 2, 3, 4, 251, 253, 255]);
 const sinusoid = {
   limit: 1e5,
   places: multiples(Math.PI / 4, [1, 2, 3, 4, 5, 6, 7, 8, 100, 1001, 40_000, 127_323]),
@@ -56,37 +58,42 @@ const claims: { readonly [name: string]: Claim } = {
     apply: (x) => x.exp(),
     exact: Math.exp,
     bound: 1.25,
-    places: [overflow, 87.33654, 103.972, 104, ...multiples(Math.LN2, [0.5, 1, 1.5, 2])],
+    places: [overflow, 87.33654, 89, 103.972, 104, ...halfOctaves],
   },
   expm1: {
     apply: (x) => x.expm1(),
     exact: Math.expm1,
     bound: 1.5,
-    places: [overflow, 88.7, 88.9, 40, 17.3287, ...multiples(Math.LN2, [0.5, 1, 1.5, 2])],
+    places: [overflow, 88.7, 89, 20, 17.3287, ...halfOctaves],
   },
   log: { apply: (x) => x.log(), exact: Math.log, bound: 1, places: [1, Math.SQRT1_2, Math.SQRT2, 2, 2 ** -126] },
   log1p: {
     apply: (x) => x.log1p(),
     exact: Math.log1p,
-    bound: 1.5,
+    bound: 1.6,
     places: [1, Math.SQRT2 - 1, 1 - Math.SQRT1_2, 2 ** -24, 2 ** 24, 0.5],
   },
-  sin: { apply: (x) => x.sin(), exact: Math.sin, bound: 3, ...sinusoid },
-  cos: { apply: (x) => x.cos(), exact: Math.cos, bound: 3.5, ...sinusoid },
-  tanh: { apply: (x) => x.tanh(), exact: Math.tanh, bound: 2.2, places: [0.625, 9.0109, 44, 52] },
+  sin: { apply: (x) => x.sin(), exact: Math.sin, bound: 2.75, ...sinusoid },
+  cos: { apply: (x) => x.cos(), exact: Math.cos, bound: 2.75, ...sinusoid },
+  tanh: {
+    apply: (x) => x.tanh(),
+    exact: Math.tanh,
+    bound: 2.2,
+    places: [9.0109, 10, ...halfOctaves.map((place) => place / 2)],
+  },
   sigmoid: {
     apply: (x) => x.sigmoid(),
     exact: (x) => 1 / (1 + Math.exp(-x)),
     bound: 2.5,
     flushes: true,
-    places: [16.6355, 87.33654, overflow, 103.972, 104],
+    places: [16.6355, 80, 87.33654, overflow, 89, 103.972, 104, ...halfOctaves],
   },
-  erf: { apply: (x) => x.erf(), exact: erf, bound: 2.5, places: [1, 2, 3.8325, 4] },
+  erf: { apply: (x) => x.erf(), exact: erf, bound: 2.5, places: [0.2657, 0.656, 1, 2, 3.8325, 3.95, 4] },
   sqrt: { apply: (x) => x.sqrt(), exact: Math.sqrt, bound: 0.501, places: [1, 2, 2 ** -126] },
   rsqrt: { apply: (x) => x.rsqrt(), exact: (x) => 1 / Math.sqrt(x), bound: 1.5, places: [1, 2, 2 ** -126] },
 };
 
-const powBound = 5;
+const powBound = 2.5;
 
 const general = overAllExponents(400);
 const limits = [0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 2 ** -149, -(2 ** -149)];
@@ -235,7 +242,10 @@ describe.each(Object.entries(ways))("%s", (_, { fused: wanted, arrange }) => {
   });
 });
 
-/** Bases of all sizes with exponents that keep the result in range or take it just beyond, and bases next to 1. */
+/**
+ * Bases of all sizes with exponents that keep the result in range or take it just beyond, bases next to 1, and moderate
+ * bases with results of extreme size, for which the logarithm has to be most accurate.
+ */
 function powSamples(): (readonly [number, number])[] {
   const random = integers(4711);
   const unit = (): number => (random() >>> 0) / 2 ** 32;
@@ -249,6 +259,8 @@ function powSamples(): (readonly [number, number])[] {
     const near = Math.fround(1 + (2 * unit() - 1) * 2 ** -(1 + 22 * unit()));
     pairs.push([near, (2 * unit() - 1) * Math.min(155 / Math.abs(Math.log2(near)), 1e30)]);
     pairs.push([Math.exp(4 * unit() - 2), 40 * unit() - 20]);
+    const moderate = Math.fround(0.5 + unit());
+    pairs.push([moderate, (2 * unit() < 1 ? -1 : 1) * ((118 + 9 * unit()) / Math.log2(moderate))]);
   }
   return pairs;
 }

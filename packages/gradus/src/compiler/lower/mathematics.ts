@@ -1,13 +1,12 @@
 // Functions as arithmetic. For float32 they are polynomials and quotients of vector operations after range reduction
-// (Cody and Waite, "Software Manual for the Elementary Functions", 1980); for float64 the platform's mathematics library
-// is called. Special values follow IEEE 754. The coefficients are minimax fits of this file's own forms, with their
-// errors noted.
+// (Cody and Waite, "Software Manual for the Elementary Functions", 1980); for float64 the platform's mathematics
+// library is called. Special values follow IEEE 754. The coefficients are minimax fits to the forms used here, with the
+// errors that they leave, all relative.
 //
-// What makes them fast: loops run as many iterations at once as their instructions fit the processor's window, so both
-// the number of instructions and the longest chain of them count; a division costs one instruction and little else; what
-// is a case of its own (zero, infinity, a negative number) is brought in by arithmetic next to the chain, not by a
-// choice at its end. No formula needs the multiply-add to be fused: where an exact product is needed, the factors are
-// short enough.
+// What makes them fast is few instructions: a processor works on several iterations of a loop at once, as many as it
+// can hold. One division is cheaper than the terms of a polynomial that it saves. What is a case of its own (zero,
+// infinity, a negative number) is brought in by arithmetic beside the main chain, not by a choice at its end. No
+// formula needs the multiply-add to be fused: where a product must be exact, its factors are short enough.
 
 import type { Builder } from "../builder.ts";
 import type { Expression, Kind, LibraryFunction } from "../ir.ts";
@@ -28,7 +27,7 @@ export class Formula {
   c = (value: number): Expression => this.build.constant(value, this.kind);
   add = (a: Expression, b: Expression): Expression => this.build.binary("add", a, b);
   sub = (a: Expression, b: Expression): Expression => this.build.binary("sub", a, b);
-  /** As `eq`, known at compile time where both numbers are. */
+  /** Known at compile time where both factors are, as is `eq`. */
   mul = (a: Expression, b: Expression): Expression => {
     const [x, y] = [constantOf(a), constantOf(b)];
     return x === null || y === null ? this.build.binary("mul", a, b) : this.c(x * y);
@@ -78,14 +77,14 @@ export class Formula {
 /** Added to a small number it leaves the nearest integer in the last bits: 1.5 x 2^23. */
 const roundingNumber = 1.5 * 2 ** 23;
 
-/** The integer n nearest to x times a factor, for |n| below 2^22: as float32, and n + `bias` as the last bits of an i32. */
+/** The integer n nearest to x times a factor, for |n| below 2^22: as float32, and n + `bias` in an i32's last bits. */
 function nearest(f: Formula, x: Expression, factor: number, bias: number): { n: Expression; bits: Expression } {
   const rounding = f.c(roundingNumber + bias);
   const sum = f.fma(x, f.c(factor), rounding);
   return { n: f.sub(sum, rounding), bits: f.bits(sum) };
 }
 
-/** x - n times a period that is given in parts: exact where the products are, but for the last ones' roundings. */
+/** x - n period, of a period that is given in parts so short that their products with n are exact. */
 const remainder = (f: Formula, x: Expression, n: Expression, period: readonly number[]): Expression =>
   period.reduce((rest, part) => f.fma(n, f.c(-part), rest), x);
 
@@ -94,12 +93,12 @@ const ln2 = [0.693145751953125, 1.4286068203094173e-6];
 const halfLn2 = ln2.map((part) => part / 2);
 const minusLn2 = ln2.map((part) => -part);
 
-/** 2^n of the last bits n + 127 of an integer, for n in [-126, 127]; 0 and infinity for -127 and 128. */
+/** 2^n of an integer whose last bits are n + 127, for n in [-126, 127]; 0 and infinity for -127 and 128. */
 const powerOfTwo = (f: Formula, biased: Expression): Expression => f.float(f.shiftLeft(biased, 23));
 
 /**
- * 2^n as a product of two, of the last bits n + 254 of an integer. The result of a function times one and then the other
- * comes out subnormal below 2^-126 and infinite above 2^128, and is rounded once.
+ * 2^n as two factors, of an integer whose last bits are n + 254. What is multiplied by one and then the other comes out
+ * subnormal below 2^-126 and infinite from 2^128 on, and loses digits only in the second product.
  */
 function powersOfTwo(f: Formula, biased: Expression): readonly [Expression, Expression] {
   const half = f.shiftRight(biased, 1);
@@ -107,8 +106,9 @@ function powersOfTwo(f: Formula, biased: Expression): readonly [Expression, Expr
 }
 
 /**
- * r / (e^(k r) - 1), by which e^(k r) = 1 + r / bernoulli(r): 1/k - r/2 + k r^2 / 12 - ..., the generating function of the
- * Bernoulli numbers, in which r/2 is the only odd term. For |k r| up to ln 2 / 2 the power has an error of 5.3e-10.
+ * r / (e^(k r) - 1), with which e^(k r) = 1 + r / bernoulli(r). It is 1/k - r/2 + k r^2 / 12 - ..., the generating
+ * function of the Bernoulli numbers, where r/2 is the only odd term. The power has an error of 5.3e-10 for |k r| up to
+ * ln 2 / 2, and of 3.8e-8 up to 0.45.
  */
 function bernoulli(f: Formula, r: Expression, k: number): Expression {
   const even = f.polynomial(f.mul(r, r), [-0.00138300506 * k ** 3, 0.08333309 * k]);
@@ -131,7 +131,7 @@ function expm1(f: Formula, x: Expression): Expression {
   const bounded = f.within(x, -20, 89);
   const { n, bits } = nearest(f, bounded, Math.LOG2E, 254);
   const r = remainder(f, bounded, n, ln2);
-  // 2^n (1 + r + r^2 curve) - 1, all divided by the second factor of 2^n until the end. Where n = 0 the 1 cancels first.
+  // 2^n (1 + r + r^2 curve) - 1, all divided by the second factor of 2^n until the end. For n = 0 the 1 cancels first.
   const [first, second] = powersOfTwo(f, bits);
   const one = f.float(f.sub(f.i(2 * bitsOfOne), f.bits(second)));
   const line = f.fma(r, first, f.sub(first, one));
@@ -140,8 +140,8 @@ function expm1(f: Formula, x: Expression): Expression {
 }
 
 function sigmoid(f: Formula, x: Expression): Expression {
-  // -x = n ln 2 - r, so that e^-x = 2^n b / (b + r) and 1 / (1 + e^-x) = (b + r) / (b + r + 2^n b). From -88.4 on down
-  // n is 128, 2^n infinite, and the result 0 as it would be for a subnormal.
+  // -x = n ln 2 - r, so that e^-x = 2^n b / (b + r) and 1 / (1 + e^-x) = (b + r) / (b + r + 2^n b). Below -88.4, where
+  // the result would be subnormal, n is 128, 2^n is infinite and the result 0.
   const bounded = f.within(x, -89, 80);
   const { n, bits } = nearest(f, bounded, -Math.LOG2E, 127);
   const r = remainder(f, bounded, n, minusLn2);
@@ -151,11 +151,11 @@ function sigmoid(f: Formula, x: Expression): Expression {
 }
 
 function tanh(f: Formula, x: Expression): Expression {
-  // Of t = |x| = n ln 2 / 2 + r. From 10 on tanh is 1 in float32.
+  // |x| = n ln 2 / 2 + r. From 10 on tanh is 1 in float32.
   const t = f.atMost(f.sizeOf(x), 10);
   const { n, bits } = nearest(f, t, 2 * Math.LOG2E, 127);
   const r = remainder(f, t, n, halfLn2);
-  // With e = e^2t - 1, tanh t = e / (e + 2). Here e = growth / b, and growth is r alone where n = 0.
+  // With g = e^2t - 1, tanh t = g / (g + 2), which cannot exceed 1. For n = 0, b g = (2^n - 1) b + 2^n r is just r.
   const power = powerOfTwo(f, bits);
   const b = bernoulli(f, r, 2);
   const growth = f.fma(f.sub(power, f.c(1)), b, f.mul(power, r));
@@ -163,15 +163,15 @@ function tanh(f: Formula, x: Expression): Expression {
 }
 
 /**
- * log2(1 - erf t) / 2 for t in [0, 3.95] is v + v curve(v) with v = -t: in this form neither the curve's own rounding
- * nor that of its constant shows in a small result. erf has an error of 1.9e-8 below t = 0.2 and 5.2e-8 above.
+ * With v = -|x|, log2(1 - erf |x|) / 2 = v + v curve(v): in this form neither the rounding of the curve nor that of its
+ * constant shows in a small result. erf has an error of 1.9e-8 for |x| up to 0.2 and of 5.2e-8 up to 3.95.
  */
 const erfCurve = [
   -3.280837e-5, -2.9912527e-4, -9.6786615e-4, 6.577021e-5, 0.0138861185, 0.07415035, -0.4592232, -0.1860465,
 ];
 
 function erf(f: Formula, x: Expression): Expression {
-  // From t = |x| = 3.95 on erf is 1 in float32.
+  // v = -|x|. Beyond 3.95 erf is 1 in float32.
   const v = f.atLeast(f.float(f.or(f.bits(x), f.i(signBit))), -3.95);
   const halfLog = f.fma(v, f.polynomial(v, erfCurve), v);
   // Twice that is n + 2 r. The bias holds the sign bit too: 2^n comes out negative.
@@ -188,14 +188,14 @@ function erf(f: Formula, x: Expression): Expression {
 /** The bits of sqrt(1/2), where mantissas begin. */
 const bitsOfRootHalf = 0x3f3504f3;
 
-/** e of a positive number m 2^e with m in [sqrt(1/2), sqrt(2)), times 2^23: what to take from its bits to have those of m. */
+/** 2^23 e of a positive number m 2^e with m in [sqrt(1/2), sqrt(2)): what its bits have in excess of those of m. */
 const exponentOf = (f: Formula, x: Expression): Expression =>
   f.and(f.sub(f.bits(x), f.i(bitsOfRootHalf)), f.i(exponentBits));
 
 /**
- * A positive number, subnormal or not, as m 2^e; e comes times 2^23. Numbers below 2 are scaled by 2^64 and the others
- * by 2^-64, which differ in one bit; `scaled` is the number after that. Of others than positive numbers m is within its
- * bounds, too, and e is finite.
+ * A positive number, subnormal or not, as m 2^e; e comes times 2^23. Numbers below 2 are scaled by 2^64 first and the
+ * others by 2^-64, two factors that differ in one bit; `scaled` is what comes of it. Of all other values, too, m is
+ * within its bounds and e of moderate size.
  */
 function split(f: Formula, x: Expression): { m: Expression; e: Expression; scaled: Expression } {
   const scale = f.xor(f.and(f.bits(x), f.i(0x40000000)), f.i(bitsOfOne + (64 << 23)));
@@ -204,7 +204,7 @@ function split(f: Formula, x: Expression): { m: Expression; e: Expression; scale
   return { m: f.float(f.sub(f.bits(scaled), e)), e: f.sub(e, f.sub(scale, f.i(bitsOfOne))), scaled };
 }
 
-/** The rest of 2 artanh(s) = 2 s + s rest, divided by -s^2, in s^2: the logarithm has an error of 8.1e-10. */
+/** With z = s^2, 2 artanh(s) = 2 s - s z curve(z): the logarithm has an error of 8.1e-10. */
 const artanhCurve = [-0.2987093, -0.3997758, -0.66666776];
 
 /**
@@ -213,14 +213,14 @@ const artanhCurve = [-0.2987093, -0.3997758, -0.66666776];
  * @param root the square root of the number, perhaps scaled; it lies between 2^(reach - 77) and 2^reach
  */
 function logarithm(f: Formula, t: Expression, exponent: Expression, root: Expression, reach: number): Expression {
-  // What is no positive number shows in the root: 0 makes `zero` negative and e negative infinity, infinity makes ln 2
-  // infinite, and the NaN of a negative number goes through both. Of other numbers `zero` is 0, and ln 2 swallows the
-  // root in rounding.
+  // What is no positive number shows in the root: that of 0 makes `zero` -2 and e negative infinity, that of infinity
+  // makes ln 2 infinite, and that of a negative number is NaN. Of all others `zero` is 0, and ln 2 swallows the root in
+  // rounding.
   const zero = f.atMost(f.fma(root, f.c(2 ** (90 - reach)), f.c(-2)), 0);
   const e = f.fma(zero, f.c(2 ** 127), f.build.convert(exponent, "f32"));
   const ln2High = f.fma(root, f.c(2 ** (-49 - reach)), f.c(ln2[0] * 2 ** -23));
   const low = f.fma(e, f.c(ln2[1] * 2 ** -23), t);
-  // With s = t / (2 + t), log(1 + t) = 2 artanh(s) = t - s (t - rest): most of it is t, which is exact (as in fdlibm).
+  // With s = t / (2 + t), log(1 + t) = 2 artanh(s) = t - s (t + z curve(z)): most of it is t, which is exact.
   const minusS = f.div(t, f.sub(f.c(-2), t));
   const z = f.mul(minusS, minusS);
   return f.fma(e, ln2High, f.fma(minusS, f.fma(z, f.polynomial(z, artanhCurve), t), low));
@@ -243,12 +243,15 @@ function log1p(f: Formula, x: Expression): Expression {
 }
 
 // Sine and cosine ---------------------------------------------------------------------------------------------------
+//
+// Exact to 2.7 ulp up to arguments of 100,000, beyond which float32 arguments are coarse themselves.
 
 // Pi in parts of few bits, so that their products with n are exact up to arguments of 100,000, also for n that end in
-// one half; with integers the parts can have one bit more.
+// one half; with integers the parts can have one bit more. The third for halves is a multiple of 2^-22, which keeps
+// what is left exact for one part longer.
 const piForHalves = [
-  3.140625, 9.6893310546875e-4, -1.2814998626708984e-6, 1.979060471057892e-9, 5.115907697472721e-12,
-  1.0780605906948477e-14,
+  3.140625, 9.6893310546875e-4, -1.1920928955078125e-6, -8.754432201385498e-8, 1.2187229003757238e-10,
+  -3.3027991149306435e-13,
 ];
 const piForIntegers = [
   3.140625, 9.670257568359375e-4, 6.277114152908325e-7, 1.2141754268668592e-10, 1.2446743939339977e-13,
@@ -258,7 +261,7 @@ const piForIntegers = [
 const sineStart = -0.1666666;
 const sineCurve = [2.605777e-6, -1.9809665e-4, 0.008333068];
 
-/** sin r, negated where the last bit of an integer is set. Exact to about 2 ulp up to arguments of 10^5. */
+/** sin r, negated where the last bit of an integer is set. */
 function sine(f: Formula, r: Expression, bits: Expression): Expression {
   const z = f.mul(r, r);
   // In this order it is +0 for r = 0 of either sign, which then keeps its sign.
@@ -284,7 +287,7 @@ function cos(f: Formula, x: Expression): Expression {
 /** The first 12 bits of a number: products of two such are exact. */
 const upper = (f: Formula, x: Expression): Expression => f.keeping(x, 0xfffff000 | 0);
 
-// log2 m = slope (s + s^3 curve(s^2) / slope) with s = (m - 1) / (m + 1); the curve without a 1, with an error of 7.3e-9.
+// log2 m = slope s + s^3 (1 + curve(s^2)) with s = (m - 1) / (m + 1); the sum in brackets has an error of 7.3e-9.
 const slope = 2 / Math.LN2;
 const slopeHigh = 2.884765625; // 12 bits
 const log2Curve = [0.32819608, 0.41228604, 0.57707524, 0.9617967 - 1];
@@ -297,7 +300,7 @@ function log2(f: Formula, m: Expression, e: Expression): { high: Expression; low
   const one = f.c(1);
   const difference = f.sub(m, one);
   const sum = f.add(m, one);
-  // -s in 12 bits, and exactly what these leave of the quotient: m - 1 - s (m + 1).
+  // -s in 12 bits, and what these leave of the quotient: m - 1 - s (m + 1), where m + 1 is in two parts.
   const minusS = f.div(f.sub(one, m), sum);
   const minusSHigh = upper(f, minusS);
   const sumHigh = upper(f, sum);
@@ -310,8 +313,8 @@ function log2(f: Formula, m: Expression, e: Expression): { high: Expression; low
   const main = f.mul(minusSHigh, f.c(-slopeHigh));
   const high = upper(f, f.sub(f.add(e, main), minusCube));
   const left = f.sub(f.sub(main, f.sub(high, e)), minusCube);
-  // The small ones: of the slope's and of the quotient's lower parts, the rest of the curve, and 3 s^2 / 3 times the
-  // error of the s in s^3.
+  // The small terms: of the lower parts of the slope and the quotient; of the error of s within slope s^3 / 3, which
+  // counts three times; and of the curve.
   const slopeOverSum = f.div(f.c(slope), sum);
   const error = f.fma(remaining, slopeOverSum, f.mul(f.sub(minusS, minusSHigh), f.c(slope)));
   let low = f.fma(remaining, slopeOverSum, f.mul(minusSHigh, f.c(slopeHigh - slope)));
@@ -337,8 +340,8 @@ function pow(f: Formula, x: Expression, y: Expression): Expression {
 
   const { m, e, scaled } = split(f, base);
   const { high, low } = log2(f, m, f.build.convert(f.shiftRight(e, 23), "f32"));
-  // y log2(base) = n + r, where the first product is exact and decides n; the root, scaled down to nothing, adds its NaN.
-  // Zero and infinity have the logarithms -infinity and infinity instead.
+  // y log2(base) = n + r, where the first product is exact and decides n; the root, scaled down to nothing, adds its
+  // NaN. Zero and infinity have the logarithms -infinity and infinity instead.
   const product = f.mul(yHigh, high);
   const sound = constantOf(integer) === 1 ? product : f.fma(f.sqrt(scaled), f.c(2 ** -64), product);
   const finite = f.lt(f.and(f.sub(f.bits(base), f.i(1)), f.i(0x7fffffff)), f.i(0x7f7fffff));
@@ -346,7 +349,7 @@ function pow(f: Formula, x: Expression, y: Expression): Expression {
   const total = f.within(f.select(finite, sound, f.mul(bounded, limit)), -160, 160);
   const { n, bits } = nearest(f, total, 1, 254);
   const rest = f.fma(f.sub(bounded, yHigh), high, f.sub(product, n));
-  // Its bounds matter where the total was beyond its own.
+  // Less than 0.66 in size, unless the total was beyond its bounds and r may be anything.
   const r = f.within(f.fma(bounded, low, rest), -1, 1);
   const [first, second] = powersOfTwo(f, bits);
   const power = f.mul(f.fma(f.div(r, bernoulli(f, r, Math.LN2)), first, first), second);
