@@ -193,6 +193,39 @@ export type Statement =
       readonly whenFalse: readonly Statement[];
     };
 
+/** The statements right within a statement. */
+export function bodyOf(statement: Statement): readonly Statement[] {
+  if (statement.op === "for") return statement.body;
+  return statement.op === "if" ? [...statement.whenTrue, ...statement.whenFalse] : [];
+}
+
+/** The expressions a statement computes itself. */
+export function valuesOf(statement: Statement): readonly Expression[] {
+  switch (statement.op) {
+    case "for":
+      return [statement.from, statement.to].flatMap(valuesIn);
+    case "if":
+      return [statement.condition];
+    case "put":
+      return [statement.address, statement.value];
+    case "assign":
+    case "store":
+      return [statement.value];
+  }
+}
+
+/** What values are made of, each expression once. */
+export function expressionsIn(values: readonly Expression[]): Set<Expression> {
+  const seen = new Set<Expression>();
+  const visit = (expression: Expression): void => {
+    if (seen.has(expression)) return;
+    seen.add(expression);
+    operandsOf(expression.node).forEach(visit);
+  };
+  values.forEach(visit);
+  return seen;
+}
+
 /** Loops that are independent of each other: no thread waits for another within a kernel's section. */
 export interface LoopNest {
   readonly body: readonly Statement[];

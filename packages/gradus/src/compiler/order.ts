@@ -8,7 +8,7 @@ import type { Kernel } from "./kernel.ts";
 const bytesOf = ({ shape, dtype }: Node): number => sizeOf(shape) * dtypes[dtype].bytes;
 
 /**
- * @param kernels in an order in which they can run
+ * @param kernels in any order; of equals the first is first
  * @param stored what kernels store
  * @param outputs the program's outputs, which are not in its arena
  */

@@ -4,7 +4,15 @@
 import { dtypes } from "../graph/index.ts";
 import { Builder } from "./builder.ts";
 import { type Atom, Index, type LoopVariable } from "./index-expression.ts";
-import { type BufferReference, type Expression, type LoopNest, operandsOf, Register, type Statement } from "./ir.ts";
+import {
+  type BufferReference,
+  bodyOf,
+  type Expression,
+  type LoopNest,
+  operandsOf,
+  Register,
+  type Statement,
+} from "./ir.ts";
 import { rebuild } from "./lower/vectorize.ts";
 import type { Target } from "./target.ts";
 
@@ -357,8 +365,7 @@ class Scheduler {
 function assignedIn(body: readonly Statement[], into: Set<Register> = new Set()): Set<Register> {
   for (const statement of body) {
     if (statement.op === "assign") into.add(statement.register);
-    else if (statement.op === "for") assignedIn(statement.body, into);
-    else if (statement.op === "if") assignedIn([...statement.whenTrue, ...statement.whenFalse], into);
+    else assignedIn(bodyOf(statement), into);
   }
   return into;
 }

@@ -40,8 +40,8 @@ const rowScratchBytes = 2 ** 18;
 const recomputedCost = 8;
 
 /**
+ * @param kernels in an order in which they can run; those that are returned are in none
  * @param stored the values that kernels store; what becomes internal to a staged kernel is taken out
- * @returns kernels in an order in which they can run
  */
 export function joinStages(kernels: readonly Kernel[], stored: Set<Node>, outputs: readonly Node[]): Kernel[] {
   const joiner = new StageJoiner(stored);
@@ -180,7 +180,7 @@ class StageJoiner {
   finish(outputs: readonly Node[]): Kernel[] {
     const needed = new Set(outputs);
     for (const draft of this.drafts) for (const node of draft.reads) needed.add(node);
-    return this.sorted().map((draft) => {
+    return this.drafts.map((draft) => {
       const { content } = draft;
       if (content.stages.length === 1) return content.stages[0].kernel;
       const stages = this.keepExpensive(content);
@@ -276,23 +276,6 @@ class StageJoiner {
     traceValue(node, at, visitor);
     if (looksUp || others.some((other) => reads.has(other))) return null;
     return { kernel: { kind: "map", shape: node.shape, anchors: [], outputs: [node], reads }, pinned };
-  }
-
-  /** Drafts ordered so that each comes after those it reads from. */
-  private sorted(): Draft[] {
-    const result: Draft[] = [];
-    const done = new Set<Draft>();
-    const visit = (draft: Draft): void => {
-      if (done.has(draft)) return;
-      done.add(draft);
-      for (const node of draft.reads) {
-        const source = this.draftOf.get(node);
-        if (source !== undefined) visit(source);
-      }
-      result.push(draft);
-    };
-    this.drafts.forEach(visit);
-    return result;
   }
 }
 

@@ -8,25 +8,18 @@ import { formatStatement } from "../../src/compiler/debug.ts";
 import { Index, LoopVariable } from "../../src/compiler/index-expression.ts";
 import {
   type BufferReference,
+  bodyOf,
   type Expression,
+  expressionsIn,
   loop,
   operandsOf,
   Register,
   type Statement,
+  valuesOf,
 } from "../../src/compiler/ir.ts";
 import { schedule } from "../../src/compiler/schedule.ts";
 import { wasmTarget } from "../../src/compiler/target.ts";
-import {
-  accessOf,
-  bodyOf,
-  expressionsIn,
-  innermostLoops,
-  input,
-  programOf,
-  statementsIn,
-  trainable,
-  valuesOf,
-} from "../support/compile.ts";
+import { accessOf, innermostLoops, input, programOf, statementsIn, trainable } from "../support/compile.ts";
 
 const { F } = gd;
 

@@ -9,8 +9,8 @@ import * as gd from "gradus";
 import { describe, expect, test } from "vitest";
 import { emitModule } from "../../src/backends/cpu/wasm/emit.ts";
 import type { Expression, Program, ProgramKernel } from "../../src/compiler/index.ts";
-import { operandsOf } from "../../src/compiler/ir.ts";
-import { innermostLoops, input, type Loop, programOf, statementsIn, trainable, valuesOf } from "../support/compile.ts";
+import { operandsOf, valuesOf } from "../../src/compiler/ir.ts";
+import { innermostLoops, input, type Loop, programOf, statementsIn, trainable } from "../support/compile.ts";
 import { type Instruction, innermostLoopsOf, instructionsOf } from "./instructions.ts";
 
 const { F } = gd;

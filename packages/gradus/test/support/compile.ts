@@ -9,7 +9,7 @@ import {
   type Statement,
   wasmTarget,
 } from "../../src/compiler/index.ts";
-import { type BufferReference, type Expression, operandsOf, valuesIn } from "../../src/compiler/ir.ts";
+import { type BufferReference, bodyOf, type Expression, expressionsIn, valuesOf } from "../../src/compiler/ir.ts";
 import { type DType, leaf, type Node, topologicalOrder } from "../../src/graph/index.ts";
 
 /** A tensor that stands for data a program is handed. It holds none, so it can be compiled with but not computed. */
@@ -47,12 +47,6 @@ export function multiplyAddsOf({ kernels }: Program): number {
 
 export type Loop = Extract<Statement, { op: "for" }>;
 
-/** The statements right within a statement. */
-export function bodyOf(statement: Statement): readonly Statement[] {
-  if (statement.op === "for") return statement.body;
-  return statement.op === "if" ? [...statement.whenTrue, ...statement.whenFalse] : [];
-}
-
 /** Statements and all within them, the outer ones first. */
 export function statementsIn(body: readonly Statement[]): Statement[] {
   return body.flatMap((statement) => [statement, ...statementsIn(bodyOf(statement))]);
@@ -60,33 +54,6 @@ export function statementsIn(body: readonly Statement[]): Statement[] {
 
 export function statementsOf({ phases }: Pick<ProgramKernel, "phases">): Statement[] {
   return phases.flatMap(({ body }) => statementsIn(body));
-}
-
-/** The expressions a statement computes itself. */
-export function valuesOf(statement: Statement): readonly Expression[] {
-  switch (statement.op) {
-    case "for":
-      return [statement.from, statement.to].flatMap(valuesIn);
-    case "if":
-      return [statement.condition];
-    case "put":
-      return [statement.address, statement.value];
-    case "assign":
-    case "store":
-      return [statement.value];
-  }
-}
-
-/** What values are made of, each expression once. */
-export function expressionsIn(values: readonly Expression[]): Set<Expression> {
-  const seen = new Set<Expression>();
-  const visit = (expression: Expression): void => {
-    if (seen.has(expression)) return;
-    seen.add(expression);
-    operandsOf(expression.node).forEach(visit);
-  };
-  values.forEach(visit);
-  return seen;
 }
 
 /** Every expression that a kernel computes. */

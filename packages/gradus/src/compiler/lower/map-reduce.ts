@@ -5,7 +5,7 @@ import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
 import { flatten, Index, type LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, kindOf, loop, operandsOf, Register, type Statement } from "../ir.ts";
+import { type BufferReference, type Expression, expressionsIn, kindOf, loop, Register, type Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
 import {
@@ -26,18 +26,6 @@ import { storeVector, vectorize } from "./vectorize.ts";
 
 /** All stores of a node: a program may want one value in several places. */
 export type Stores = (node: Node) => readonly BufferReference[];
-
-/** All expressions that values are made of, each once. */
-function expressionsIn(values: readonly Expression[]): Set<Expression> {
-  const seen = new Set<Expression>();
-  const visit = (expression: Expression): void => {
-    if (seen.has(expression)) return;
-    seen.add(expression);
-    operandsOf(expression.node).forEach(visit);
-  };
-  values.forEach(visit);
-  return seen;
-}
 
 export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores, target: Target): Statement[] {
   const own = new Set([...kernel.outputs, ...kernel.anchors]);

@@ -5,7 +5,7 @@
 
 import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
 import type { LoopVariable } from "../../../compiler/index-expression.ts";
-import { type BufferReference, operandsOf, valuesIn } from "../../../compiler/ir.ts";
+import { type BufferReference, bodyOf, operandsOf, valuesOf } from "../../../compiler/ir.ts";
 import { type FunctionBuilder, ModuleBuilder, type ValueType } from "./assembler.ts";
 import { emitBarrier } from "./barrier.ts";
 import { ExpressionEmitter } from "./emit-expression.ts";
@@ -55,7 +55,7 @@ function importLibrary(module: ModuleBuilder, program: Program): ReadonlyMap<str
   };
   const visit = (statement: Statement): void => {
     valuesOf(statement).forEach(visitExpression);
-    bodiesOf(statement).forEach(visit);
+    bodyOf(statement).forEach(visit);
   };
   for (const kernel of program.kernels) for (const phase of kernel.phases) phase.body.forEach(visit);
   return imports;
@@ -307,29 +307,8 @@ function buffersIn(phase: LoopNest): Set<BufferReference> {
   const visit = (statement: Statement): void => {
     for (const value of valuesOf(statement)) visitExpression(value);
     if (statement.op === "put") found.add(statement.buffer);
-    for (const inner of bodiesOf(statement)) visit(inner);
+    for (const inner of bodyOf(statement)) visit(inner);
   };
   phase.body.forEach(visit);
   return found;
-}
-
-/** The expressions a statement computes itself. */
-function valuesOf(statement: Statement): readonly Expression[] {
-  switch (statement.op) {
-    case "for":
-      return [statement.from, statement.to].flatMap(valuesIn);
-    case "if":
-      return [statement.condition];
-    case "put":
-      return [statement.address, statement.value];
-    case "assign":
-    case "store":
-      return [statement.value];
-  }
-}
-
-/** The statements within a statement. */
-function bodiesOf(statement: Statement): readonly Statement[] {
-  if (statement.op === "for") return statement.body;
-  return statement.op === "if" ? [...statement.whenTrue, ...statement.whenFalse] : [];
 }
