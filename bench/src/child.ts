@@ -11,7 +11,8 @@ import { formatOrder, type Job, type Message, parseMessage, type Ready } from ".
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  /** Put over the environment; a variable that is undefined is taken out of it. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Put over the job: which backend this contestant is. */
   readonly job?: Partial<Job>;
 }

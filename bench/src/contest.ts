@@ -1,5 +1,6 @@
 // The order of a measurement. Contestants start one after another, then take turns in every round, each turn opened by
 // a pause and by steps that are not counted: what the machine does to one (its clock, its neighbours) it does to all.
+// Before the rounds and after them nobody computes, and the machine itself can be measured.
 //
 // The pause lets the thread pools of the one before come to rest: OpenBLAS under PyTorch spins for about 100 ms after
 // its last product. The uncounted steps let a contestant's own pool wake up, which costs PyTorch up to 20 slow steps on
@@ -47,12 +48,14 @@ interface Seat {
 
 /**
  * Runs all rounds and stops every contestant. One that fails anywhere is absent, with its reason, and the others go
- * on. `report` hears what happens.
+ * on. `report` hears what happens. `atRest` is awaited before the first round and after the last, told what the
+ * contestants that started say of themselves.
  */
 export async function contest(
   contestants: ReadonlyMap<string, Contestant>,
   plan: Plan,
   report: (line: string) => void = () => {},
+  atRest: (ready: ReadonlyMap<string, Ready>) => Promise<void> = async () => {},
 ): Promise<Map<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
   const seats: Seat[] = [];
@@ -77,6 +80,10 @@ export async function contest(
     });
   }
 
+  const ready = new Map(seats.map((seat) => [seat.name, seat.ready]));
+  await rest(plan.settle);
+  await atRest(ready);
+
   for (let round = 0; round < plan.rounds; round++) {
     for (let turn = 0; turn < seats.length; turn++) {
       // Rotated, so that nobody always follows the same neighbour.
@@ -93,11 +100,14 @@ export async function contest(
       await contestant.stop();
     });
   }
+  await atRest(ready);
   return outcomes;
 }
 
+const rest = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 async function takeTurn(seat: Seat, plan: Plan): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, plan.settle));
+  await rest(plan.settle);
   if (seat.stepTime < plan.warmUp) await warmUp(seat, plan.warmUp);
   const steps = stepsThatFit(plan.steps, plan.turnLimit, seat.stepTime);
   const times = await seat.contestant.run(steps);

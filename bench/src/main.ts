@@ -7,7 +7,7 @@ import { type Contestant, contest, defaultTiming, type Outcome } from "./contest
 import { describePeaks, largerPeaks, measurePeaks, type Peaks } from "./machine/peaks.ts";
 import { type MachineOptions, parseOptions, type WorkloadOptions } from "./options.ts";
 import { locatePeer } from "./peers.ts";
-import type { Job } from "./protocol.ts";
+import type { Job, Ready } from "./protocol.ts";
 import { gradusName, renderTable, summarize } from "./report.ts";
 import { peerNames } from "./workloads.ts";
 
@@ -15,27 +15,29 @@ function gradusLaunch({ codegen }: WorkloadOptions): Launch {
   return {
     command: process.execPath,
     args: [fileURLToPath(new URL("./gradus/main.js", import.meta.url))],
-    env: { GRADUS_CODEGEN: codegen },
+    env: { GRADUS_CODEGEN: codegen === "auto" ? undefined : codegen },
   };
 }
 
 const progress = (line: string) => process.stderr.write(`${line}\n`);
 
 /** The machine's peaks where they can be measured; a bench without them is still one. */
-async function peaksIfAny(threads: number): Promise<Peaks | undefined> {
+async function peaksIfAny(threads: number, codegen: string): Promise<Peaks | undefined> {
   try {
-    return await measurePeaks(threads);
+    return await measurePeaks(threads, codegen);
   } catch (error) {
     progress(`the machine's peaks are not known: ${(error as Error).message}`);
     return undefined;
   }
 }
 
-async function showMachine({ threads, json }: MachineOptions): Promise<void> {
-  const peaks = await measurePeaks(threads);
+async function showMachine({ codegen, threads, json }: MachineOptions): Promise<void> {
+  const peaks = await measurePeaks(threads, codegen);
   console.log(describePeaks(peaks));
-  const { gflops, gbs, fused } = peaks;
-  if (json) console.log(JSON.stringify({ workload: "machine", threads, peak_gflops: gflops, peak_gbs: gbs, fused }));
+  if (!json) return;
+  const { gflops, gbs, fused, tile } = peaks;
+  const figures = { peak_gflops: gflops, peak_gbs: gbs, peak_tile: tile, fused };
+  console.log(JSON.stringify({ workload: "machine", threads, ...figures }));
 }
 
 async function runWorkload(options: WorkloadOptions): Promise<void> {
@@ -49,10 +51,14 @@ async function runWorkload(options: WorkloadOptions): Promise<void> {
     else contestants.set(peer, new ChildContestant(located, job));
   }
 
-  // Around the rounds, so that the machine's mood is theirs.
-  const before = await peaksIfAny(threads);
-  const found = await contest(contestants, { ...defaultTiming, rounds, steps }, progress);
-  const peaks = before && largerPeaks(before, (await peaksIfAny(threads)) ?? before);
+  // Around the rounds, so that the machine's mood is theirs; of the code that Gradus then says it runs.
+  const measured: Peaks[] = [];
+  const measureMachine = async (ready: ReadonlyMap<string, Ready>) => {
+    const peaks = await peaksIfAny(threads, ready.get(gradusName)?.codegen ?? codegen);
+    if (peaks) measured.push(peaks);
+  };
+  const found = await contest(contestants, { ...defaultTiming, rounds, steps }, progress, measureMachine);
+  const peaks = measured.length === 0 ? undefined : measured.reduce(largerPeaks);
   const outcomes = new Map<string, Outcome>();
   for (const name of [gradusName, ...peerNames]) {
     const outcome = found.get(name) ?? missing.get(name);

@@ -5,11 +5,14 @@ import { availableParallelism } from "node:os";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { resolveSizes, type SizeName, type Sizes, type WorkloadName, workloadNames, workloads } from "./workloads.ts";
 
+/** What code Gradus emits on the cpu; `auto` leaves the choice to Gradus. */
+export type Codegen = "auto" | "wasm" | "native";
+
 /** A workload to time. */
 export interface WorkloadOptions {
   readonly workload: WorkloadName;
   readonly device: "cpu" | "webgpu";
-  readonly codegen: "wasm" | "native";
+  readonly codegen: Codegen;
   readonly threads: number;
   readonly sizes: Sizes;
   readonly steps: number;
@@ -21,6 +24,7 @@ export interface WorkloadOptions {
 /** No workload: only what the machine can do. */
 export interface MachineOptions {
   readonly workload: "machine";
+  readonly codegen: Codegen;
   readonly threads: number;
   readonly json: boolean;
 }
@@ -29,7 +33,7 @@ export type Options = WorkloadOptions | MachineOptions;
 
 interface RawOptions extends Partial<Record<SizeName, number>> {
   readonly device: WorkloadOptions["device"];
-  readonly codegen: WorkloadOptions["codegen"];
+  readonly codegen: Codegen;
   readonly threads: number;
   readonly steps?: number;
   readonly rounds: number;
@@ -53,7 +57,9 @@ function buildCommand(): Command {
     .addArgument(new Argument("<workload>", "what to time").choices([...workloadNames, "machine"]))
     .addOption(new Option("--device <device>", "where Gradus computes").choices(["cpu", "webgpu"]).default("cpu"))
     .addOption(
-      new Option("--codegen <target>", "what Gradus emits on the cpu").choices(["wasm", "native"]).default("wasm"),
+      new Option("--codegen <target>", "what Gradus emits on the cpu")
+        .choices(["auto", "wasm", "native"])
+        .default("auto"),
     )
     .option("--threads <n>", "threads of every contestant that has them", positiveInteger, availableParallelism())
     .option("--batch-size <n>", "samples in a batch", positiveInteger)
@@ -81,7 +87,7 @@ export function parseOptions(
   const workload = command.args[0] as Options["workload"];
   const raw = command.opts<RawOptions>();
   const json = raw.json ?? false;
-  if (workload === "machine") return { workload, threads: raw.threads, json };
+  if (workload === "machine") return { workload, codegen: raw.codegen, threads: raw.threads, json };
   return {
     workload,
     device: raw.device,

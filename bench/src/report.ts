@@ -37,6 +37,8 @@ export interface Summary extends Readonly<Record<keyof Figures, number | null>> 
   /** What the machine can do on as many threads, null where it could not be measured. */
   readonly peak_gflops: number | null;
   readonly peak_gbs: number | null;
+  /** Whose peaks they are: the instructions and the size of the register tile. */
+  readonly peak_tile: string | null;
   /** Empty without `--peers`. */
   readonly peers: Readonly<Partial<Record<PeerName, PeerFigures | null>>>;
 }
@@ -105,6 +107,7 @@ export function summarize(options: WorkloadOptions, outcomes: Outcomes, peaks?: 
     threads: measured?.ready.threads ?? options.threads,
     peak_gflops: peaks ? round(peaks.gflops) : null,
     peak_gbs: peaks ? round(peaks.gbs) : null,
+    peak_tile: peaks?.tile ?? null,
     ...(measured ? figures(measured, work) : noFigures),
     peers,
   };

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { ChildContestant, ContestantError } from "../src/child.ts";
 import type { Job } from "../src/protocol.ts";
 
@@ -11,6 +11,10 @@ function child(backend: string, patience?: number): ChildContestant {
   return new ChildContestant(launch, job, patience === undefined ? {} : { patience });
 }
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
 describe("a contestant in a child process", () => {
   test("is ready with what it tells of itself, past its library's greetings", async () => {
     const contestant = child("works");
@@ -21,6 +25,17 @@ describe("a contestant in a child process", () => {
       firstMs: 12.5,
       check: [2.5, 2.25],
     });
+    await contestant.stop();
+  });
+
+  test.each([
+    ["native", "native"],
+    [undefined, "its own choice"],
+  ])("has %s for a variable, whatever the harness has", async (value, told) => {
+    vi.stubEnv("GRADUS_CODEGEN", "wasm");
+    const launch = { command: process.execPath, args: [fake], env: { GRADUS_CODEGEN: value } };
+    const contestant = new ChildContestant(launch, { ...job, backend: "tells its codegen" });
+    expect(await contestant.start()).toMatchObject({ codegen: told });
     await contestant.stop();
   });
 

@@ -66,6 +66,22 @@ describe("a contest", () => {
     expect(log.filter((line) => line.startsWith("long run"))).toEqual(["long run 1", "long run 3"]);
   });
 
+  test("lets the machine be measured before the first round and after the last", async () => {
+    const log: string[] = [];
+    const refuses: Contestant = { ...scripted("c", log), start: () => Promise.reject(new Error("not here")) };
+    const contestants = new Map([
+      ["a", scripted("a", log)],
+      ["c", refuses],
+    ]);
+    await contest(contestants, { ...plan, rounds: 1 }, undefined, async (ready) => {
+      log.push(`at rest: ${[...ready.keys()]} ${ready.get("a")?.version}`);
+    });
+    expect(log.filter((line) => !line.startsWith("c"))).toEqual([
+      ...["a start", "a run 1", "at rest: a 1"],
+      ...["a run 4", "a memory", "a stop", "at rest: a 1"],
+    ]);
+  });
+
   test("goes on without the one that fails, and tells why", async () => {
     const log: string[] = [];
     const contestants = new Map([

@@ -13,7 +13,8 @@ if (backend === "tells an error") {
 if (backend !== "is silent") {
   console.log("Hello! Welcome to the fake framework {");
   say({ hint: "not a message" });
-  say({ ready: true, version: "9.9", threads, first_ms: 12.5, check: [2.5, 2.25] });
+  const codegen = backend === "tells its codegen" ? (process.env.GRADUS_CODEGEN ?? "its own choice") : undefined;
+  say({ ready: true, version: "9.9", threads, first_ms: 12.5, check: [2.5, 2.25], codegen });
 }
 createInterface({ input: process.stdin })
   .on("line", (line) => {

@@ -1,9 +1,13 @@
 // The kernels that measure the machine compute what they should; how fast is never asked here.
 
-import { beforeAll, describe, expect, test } from "vitest";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { compileKernels, type Kernels } from "../src/machine/assemble.ts";
 import { memoryPages, panelDepth, regionBytes, threadLayout, tile } from "../src/machine/layout.ts";
-import { describePeaks, largerPeaks, type Peaks } from "../src/machine/peaks.ts";
+import { measureNativePeaks, NoCompilerError } from "../src/machine/native.ts";
+import { describePeaks, largerPeaks, measurePeaks, type Peaks } from "../src/machine/peaks.ts";
 import { uniform } from "../src/recipes.ts";
 
 describe.each([
@@ -78,17 +82,79 @@ describe("the memory of the measuring threads", () => {
   });
 });
 
+describe("the native kernels of the machine", () => {
+  let temporary: string;
+
+  beforeAll(() => {
+    temporary = mkdtempSync(join(tmpdir(), "gradus-bench-test-"));
+    return () => rmSync(temporary, { recursive: true });
+  });
+
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test("are compiled, find that they compute what they should, and leave nothing behind", async ({ skip }) => {
+    vi.stubEnv("TMPDIR", temporary);
+    const peaks = await measureNativePeaks(2).catch((error: unknown) => {
+      if (error instanceof NoCompilerError) return skip(error.message);
+      throw error;
+    });
+    expect(peaks).toEqual({
+      gflops: expect.any(Number),
+      gbs: expect.any(Number),
+      threads: 2,
+      fused: expect.any(Boolean),
+      tile: expect.stringMatching(/^\S.* \d+x\d+$/),
+    });
+    expect(peaks.gflops).toBeGreaterThan(0);
+    expect(peaks.gbs).toBeGreaterThan(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  test("are refused where no compiler is found, with each that was tried", async () => {
+    vi.stubEnv("TMPDIR", temporary);
+    vi.stubEnv("PATH", temporary);
+    vi.stubEnv("CC", "no-such-compiler -m64");
+    const failure = await measureNativePeaks(2).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(NoCompilerError);
+    expect((failure as Error).message).toMatch(/no-such-compiler.*\bcc\b.*\bgcc\b.*\bclang\b.*name it in CC/);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+});
+
 describe("the machine's peaks", () => {
-  const peaks: Peaks = { gflops: 101.23, gbs: 29.04, threads: 2, fused: true };
+  const peaks: Peaks = { gflops: 101.23, gbs: 29.04, threads: 2, fused: true, tile: "AVX-512 14x32" };
 
   test("are the better of two measurements in each respect", () => {
     expect(largerPeaks(peaks, { ...peaks, gflops: 90, gbs: 31 })).toEqual({ ...peaks, gbs: 31 });
+    const other = { ...peaks, gflops: 110, gbs: 28, tile: "AVX2 6x16" };
+    expect(largerPeaks(peaks, other)).toEqual({ ...other, gbs: 29.04 });
   });
 
   test("are told in one line, with what the engine lacks", () => {
-    expect(describePeaks(peaks)).toBe("machine: 101 GFLOP/s register tile, 29.0 GB/s copy, 2 threads");
-    expect(describePeaks({ ...peaks, threads: 1, fused: false })).toBe(
-      "machine: 101 GFLOP/s register tile (no fused multiply-add), 29.0 GB/s copy, 1 thread",
+    expect(describePeaks(peaks)).toBe("machine: 101 GFLOP/s register tile (AVX-512 14x32), 29.0 GB/s copy, 2 threads");
+    expect(describePeaks({ ...peaks, threads: 1, fused: false, tile: "WebAssembly 4x8" })).toBe(
+      "machine: 101 GFLOP/s register tile (WebAssembly 4x8, no fused multiply-add), 29.0 GB/s copy, 1 thread",
     );
+  });
+
+  const webAssembly = { ...peaks, tile: "WebAssembly 4x8" };
+  const measuring = (native: () => Promise<Peaks>, codegen: string) =>
+    measurePeaks(2, codegen, native, async () => webAssembly);
+
+  test.each([
+    ["native", peaks],
+    ["auto", peaks],
+    ["wasm", webAssembly],
+    ["wgsl", webAssembly],
+  ])("of %s code are those of its instructions", async (codegen, expected) => {
+    expect(await measuring(async () => peaks, codegen)).toBe(expected);
+  });
+
+  test("are WebAssembly's where there is no compiler, and unknown where its program fails", async () => {
+    const failing = (error: Error) => measuring(() => Promise.reject(error), "native");
+    expect(await failing(new NoCompilerError("none"))).toBe(webAssembly);
+    await expect(failing(new Error("no such instruction"))).rejects.toThrow("no such instruction");
   });
 });

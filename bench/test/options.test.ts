@@ -10,7 +10,7 @@ describe("the command line", () => {
     expect(parse(workload)).toEqual({
       workload,
       device: "cpu",
-      codegen: "wasm",
+      codegen: "auto",
       threads: availableParallelism(),
       sizes: workloads[workload].defaults,
       steps: workloads[workload].steps,
@@ -37,7 +37,9 @@ describe("the command line", () => {
   });
 
   test("asks for the machine's peaks alone", () => {
-    expect(parse("machine --threads 3 --json")).toEqual({ workload: "machine", threads: 3, json: true });
+    const machine = { workload: "machine", codegen: "auto", threads: 3, json: true };
+    expect(parse("machine --threads 3 --json")).toEqual(machine);
+    expect(parse("machine --threads 3 --json --codegen wasm")).toEqual({ ...machine, codegen: "wasm" });
   });
 
   test.each([
@@ -49,6 +51,7 @@ describe("the command line", () => {
     ["softmax --batch-size 3", /"softmax" has no --batch-size \(3 was given\)\. Use --size/],
     ["mlp --size 3", /"mlp" has no --size \(3 was given\)\. Use --batch-size/],
     ["mlp --device tpu", /Allowed choices are cpu, webgpu/],
+    ["mlp --codegen llvm", /Allowed choices are auto, wasm, native/],
   ])('refuses "%s" and says what would do', (line, message) => {
     expect(() => parse(line)).toThrow(message);
   });

@@ -6,7 +6,7 @@ import { renderTable, summarize } from "../src/report.ts";
 
 const parse = (line: string) => parseOptions(line.split(" "), { exit: "throw" }) as WorkloadOptions;
 const options = parse("matmul --size 1000 --threads 2");
-const peaks: Peaks = { gflops: 119.0475, gbs: 50, threads: 2, fused: true };
+const peaks: Peaks = { gflops: 119.0475, gbs: 50, threads: 2, fused: true, tile: "WebAssembly 4x8" };
 
 function measured(times: readonly number[], version: string, check: readonly number[] = [8.5, 8.5]): Outcome {
   return { kind: "measured", times, peakMb: 256, ready: { kind: "ready", version, threads: 2, firstMs: 90, check } };
@@ -22,10 +22,11 @@ describe("the object of --json", () => {
     expect(summarize(options, outcomes, peaks)).toEqual({
       workload: "matmul",
       device: "cpu",
-      codegen: "wasm",
+      codegen: "auto",
       threads: 2,
       peak_gflops: 119.05,
       peak_gbs: 50,
+      peak_tile: "WebAssembly 4x8",
       median_ms: 21,
       min_ms: 20,
       first_ms: 90,
@@ -55,10 +56,11 @@ describe("the object of --json", () => {
     expect(summarize(options, failed)).toEqual({
       workload: "matmul",
       device: "cpu",
-      codegen: "wasm",
+      codegen: "auto",
       threads: 2,
       peak_gflops: null,
       peak_gbs: null,
+      peak_tile: null,
       median_ms: null,
       min_ms: null,
       first_ms: null,
@@ -106,7 +108,7 @@ describe("the table", () => {
   });
 
   test("tells the machine's peaks", () => {
-    expect(row("machine")).toBe("machine: 119 GFLOP/s register tile, 50.0 GB/s copy, 2 threads");
+    expect(row("machine")).toBe("machine: 119 GFLOP/s register tile (WebAssembly 4x8), 50.0 GB/s copy, 2 threads");
     expect(renderTable(options, outcomes)).not.toContain("machine");
   });
 

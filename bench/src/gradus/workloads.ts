@@ -21,7 +21,7 @@ import type { WorkloadName } from "../workloads.ts";
 
 const { nn, optim } = gd;
 
-/** Starts the device that the job names; the emitter is chosen by GRADUS_CODEGEN. */
+/** Starts the device that the job names. What code it emits is chosen by GRADUS_CODEGEN, or by Gradus. */
 async function start({ device, threads }: Job): Promise<Pick<Runner, "version" | "threads" | "codegen">> {
   await gd.init({ device: device as gd.InitOptions["device"] & string, threads });
   const require = createRequire(import.meta.url);

@@ -1,4 +1,4 @@
-// The process that measures what the machine can do: GFLOP/s of the register tile of a matrix product, and GB/s of a copy
+// The process that measures what the machine gives to WebAssembly: GFLOP/s of the register tile of a matrix product, and GB/s of a copy
 // too large for caches, by as many threads as its argument says. Prints the peaks as one line of JSON.
 
 import { Worker } from "node:worker_threads";
@@ -37,5 +37,6 @@ const peaks: Peaks = {
   gbs: gigabytes(bytes, typicalRepeat(timings, "copy")),
   threads,
   fused,
+  tile: `WebAssembly ${tile.join("x")}`,
 };
 console.log(JSON.stringify(peaks));

@@ -37,8 +37,10 @@ export interface Backend {
   readonly canBlock: boolean;
   /** Worker threads that run a program, the caller's included. */
   readonly threads: number;
-  /** How programs are made: `interpret`, `wasm`. */
-  readonly codegen: "interpret" | "wasm";
+  /** How programs are made: interpreted, as WebAssembly, or as native code by the system's C compiler. */
+  readonly codegen: "interpret" | "wasm" | "native";
+  /** One line for who wonders why it is that. */
+  readonly note?: string;
 
   /** Uninitialized memory, freed by garbage collection. */
   allocate(bytes: number): DeviceBuffer;

@@ -63,6 +63,13 @@ export class Builder {
     );
   }
 
+  gather(buffer: BufferReference, at: Expression, guard: Expression | null): Expression {
+    return this.share(
+      `G${buffer.name}[${at.id}]${guard?.id ?? ""}`,
+      () => new Expression({ op: "gather", buffer, at, guard }, kindOf[buffer.dtype], at.lanes),
+    );
+  }
+
   variable(variable: LoopVariable): Expression {
     return this.share(`L${variable.id}`, () => new Expression({ op: "variable", variable }, "i32", 1));
   }
@@ -91,7 +98,7 @@ export class Builder {
   }
 
   checked(x: Expression, limit: number): Expression {
-    return this.share(`r${x.id}<${limit}`, () => new Expression({ op: "checked", x, limit }, "i32", 1));
+    return this.share(`r${x.id}<${limit}`, () => new Expression({ op: "checked", x, limit }, "i32", x.lanes));
   }
 
   splat(x: Expression, lanes: number): Expression {

@@ -100,10 +100,15 @@ export function formatStatement(statement: Statement): string[] {
       return [`${statement.register.name} = ${formatExpression(statement.value)}`];
     case "store":
       return [`${statement.buffer.name}[${formatIndex(statement.index)}] = ${formatExpression(statement.value)}`];
+    case "scatter": {
+      const lanes = statement.count === undefined ? "" : ` in ${formatExpression(statement.count)} lanes`;
+      return [`${statement.buffer.name}[${formatExpression(statement.at)}] = ${formatExpression(statement.value)}${lanes}`];
+    }
     case "put": {
       const offset = statement.offset === 0 ? "" : ` + ${statement.offset}`;
+      const lanes = statement.count === undefined ? "" : ` in ${formatExpression(statement.count)} lanes`;
       return [
-        `${statement.buffer.name}@(${formatExpression(statement.address)}${offset}) = ${formatExpression(statement.value)}`,
+        `${statement.buffer.name}@(${formatExpression(statement.address)}${offset}) = ${formatExpression(statement.value)}${lanes}`,
       ];
     }
     case "if":
@@ -149,6 +154,8 @@ function formatExpression(expression: Expression): string {
       return formatIndex(node.index);
     case "load":
       return `${node.buffer.name}[${formatIndex(node.index)}]${expression.lanes > 1 ? `x${expression.lanes}` : ""}${node.guard ? ` if ${show(node.guard)}` : ""}`;
+    case "gather":
+      return `${node.buffer.name}[${show(node.at)}]${node.guard ? ` if ${show(node.guard)}` : ""}`;
     case "fetch":
       return `${node.buffer.name}@(${show(node.address)}${node.offset ? ` + ${node.offset}` : ""})${expression.lanes > 1 ? `x${expression.lanes}` : ""}${node.guard ? ` if ${show(node.guard)}` : ""}`;
     case "read":

@@ -52,6 +52,8 @@ type Operation =
   | { readonly op: "constant"; readonly values: readonly number[] }
   | { readonly op: "index"; readonly index: Index }
   | { readonly op: "load"; readonly buffer: BufferReference; readonly index: Index; readonly guard: Expression | null }
+  /** A load of every lane from an element of its own, of those lanes where the guard holds; 0 elsewhere. */
+  | { readonly op: "gather"; readonly buffer: BufferReference; readonly at: Expression; readonly guard: Expression | null }
   | { readonly op: "read"; readonly register: Register }
   | { readonly op: "unary"; readonly fn: UnaryPrimitive; readonly x: Expression }
   | { readonly op: "binary"; readonly fn: BinaryPrimitive; readonly a: Expression; readonly b: Expression }
@@ -137,6 +139,8 @@ export function operandsOf(node: Operation): readonly Expression[] {
       return [];
     case "fetch":
       return node.guard === null ? [node.address] : [node.address, node.guard];
+    case "gather":
+      return node.guard === null ? [node.at] : [node.at, node.guard];
     case "index":
       return valuesIn(node.index);
     case "load":
@@ -177,7 +181,22 @@ export type Statement =
       readonly body: readonly Statement[];
     }
   | { readonly op: "assign"; readonly register: Register; readonly value: Expression }
-  | { readonly op: "store"; readonly buffer: BufferReference; readonly index: Index; readonly value: Expression }
+  /** Of a vector all lanes are stored, or the first `count`, which may be less than 0 or more than there are. */
+  | {
+      readonly op: "store";
+      readonly buffer: BufferReference;
+      readonly index: Index;
+      readonly value: Expression;
+      readonly count?: Expression;
+    }
+  /** A store of every lane, or of the first `count`, to an element of its own. */
+  | {
+      readonly op: "scatter";
+      readonly buffer: BufferReference;
+      readonly at: Expression;
+      readonly value: Expression;
+      readonly count?: Expression;
+    }
   /** A store to an address: what scheduling makes of a store. */
   | {
       readonly op: "put";
@@ -185,6 +204,7 @@ export type Statement =
       readonly address: Expression;
       readonly offset: number;
       readonly value: Expression;
+      readonly count?: Expression;
     }
   | {
       readonly op: "if";
@@ -207,12 +227,17 @@ export function valuesOf(statement: Statement): readonly Expression[] {
     case "if":
       return [statement.condition];
     case "put":
-      return [statement.address, statement.value];
+      return [statement.address, statement.value, ...counted(statement)];
     case "assign":
-    case "store":
       return [statement.value];
+    case "store":
+      return [statement.value, ...counted(statement)];
+    case "scatter":
+      return [statement.at, statement.value, ...counted(statement)];
   }
 }
+
+const counted = ({ count }: { readonly count?: Expression }): Expression[] => (count === undefined ? [] : [count]);
 
 /** What values are made of, each expression once. */
 export function expressionsIn(values: readonly Expression[]): Set<Expression> {

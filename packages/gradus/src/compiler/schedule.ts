@@ -12,6 +12,7 @@ import {
   operandsOf,
   Register,
   type Statement,
+  valuesOf,
 } from "./ir.ts";
 import { rebuild } from "./lower/vectorize.ts";
 import type { Target } from "./target.ts";
@@ -74,7 +75,13 @@ class Scheduler {
       case "store": {
         this.written.add(statement.buffer);
         const { address, offset } = this.addressOf(statement.buffer, statement.index);
-        return { op: "put", buffer: statement.buffer, address, offset, value: this.convert(statement.value) };
+        const count = statement.count === undefined ? {} : { count: this.convert(statement.count) };
+        return { op: "put", buffer: statement.buffer, address, offset, value: this.convert(statement.value), ...count };
+      }
+      case "scatter": {
+        this.written.add(statement.buffer);
+        const count = statement.count === undefined ? {} : { count: this.convert(statement.count) };
+        return { ...statement, at: this.convert(statement.at), value: this.convert(statement.value), ...count };
       }
       case "put":
         return statement;
@@ -182,8 +189,8 @@ class Scheduler {
         this.countUse(statement.value);
         return;
       case "put":
-        this.countUse(statement.address);
-        this.countUse(statement.value);
+      case "scatter":
+        for (const value of valuesOf(statement)) this.countUse(value);
         return;
       case "if":
         this.countUse(statement.condition);
@@ -231,7 +238,16 @@ class Scheduler {
         case "put": {
           const address = this.settle(statement.address, result);
           const value = this.settle(statement.value, result);
-          result.push({ ...statement, address, value });
+          const count = statement.count === undefined ? {} : { count: this.settle(statement.count, result) };
+          result.push({ ...statement, address, value, ...count });
+          this.invalidate(segment, (expression) => this.isVolatile(expression));
+          break;
+        }
+        case "scatter": {
+          const at = this.settle(statement.at, result);
+          const value = this.settle(statement.value, result);
+          const count = statement.count === undefined ? {} : { count: this.settle(statement.count, result) };
+          result.push({ ...statement, at, value, ...count });
           this.invalidate(segment, (expression) => this.isVolatile(expression));
           break;
         }
@@ -340,7 +356,8 @@ class Scheduler {
   private hasLoad(expression: Expression): boolean {
     let result = this.loads.get(expression);
     if (result === undefined) {
-      result = expression.node.op === "fetch" || operandsOf(expression.node).some((operand) => this.hasLoad(operand));
+      const { op } = expression.node;
+      result = op === "fetch" || op === "gather" || operandsOf(expression.node).some((operand) => this.hasLoad(operand));
       this.loads.set(expression, result);
     }
     return result;
@@ -352,8 +369,8 @@ class Scheduler {
     if (result === undefined) {
       const { node } = expression;
       result =
-        (node.op === "fetch" && this.written.has(node.buffer)) ||
-        (node.op === "fetch" && node.buffer.space === "scratch") ||
+        ((node.op === "fetch" || node.op === "gather") &&
+          (this.written.has(node.buffer) || node.buffer.space === "scratch")) ||
         operandsOf(node).some((operand) => this.isVolatile(operand));
       this.volatility.set(expression, result);
     }

@@ -17,6 +17,11 @@ export interface Target {
   readonly panelCacheBytes: number;
   /** How memory is named: a flat address in bytes, or a buffer and an element of it. */
   readonly addressing: "bytes" | "elements";
+  /**
+   * Whether vectors have all that numbers have: a load or store of each lane at an index of its own (where memory is named
+   * by buffer and element), a store of some lanes only, and division of integers.
+   */
+  readonly fullVectors: boolean;
   /** Arithmetic below which a loop is not worth waking other threads for. */
   readonly parallelThreshold: number;
 }
@@ -32,5 +37,6 @@ export const wasmTarget: Target = {
   ],
   panelCacheBytes: 256 * 1024,
   addressing: "bytes",
+  fullVectors: false,
   parallelThreshold: 20_000,
 };

@@ -5,7 +5,7 @@ import { type Node, type ShapeAndDType, sameShape, shapeRules, topologicalOrder 
 import { loopsOf, traceKernel } from "./access.ts";
 import type { FusedGraph } from "./fuse.ts";
 import { flatten, Index, type LoopVariable, unflatten } from "./index-expression.ts";
-import { type Expression, operandsOf, type Register, type Statement } from "./ir.ts";
+import { type Expression, operandsOf, type Register, type Statement, valuesOf } from "./ir.ts";
 import { inputs } from "./kernel.ts";
 import { bytesOf, type KernelAccess, type MemoryPlan } from "./plan.ts";
 import type { ProgramKernel } from "./program.ts";
@@ -142,8 +142,8 @@ export function verifyLoops({ name, phases }: ProgramKernel): void {
         registers.add(statement.register);
         return;
       case "put":
-        visit(statement.address);
-        visit(statement.value);
+      case "scatter":
+        valuesOf(statement).forEach(visit);
         return;
       case "if":
         visit(statement.condition);

@@ -1,24 +1,28 @@
-// The cpu backend: one heap, a pool of threads over it, and programs compiled to WebAssembly.
+// The cpu backend: one heap, and programs over it that an emitter makes, WebAssembly or native code, each with its threads.
 // Dropped buffers are found by the garbage collector, which cannot see the heap behind them. So the backend counts what
 // it has handed out and, past a threshold, asks for a collection: in Node by the collector's own function, elsewhere by
 // buffers of ordinary memory that make the collector feel the weight.
 
-import { compileProgram, debugging, type Program, type Target, wasmTarget } from "../../compiler/index.ts";
+import { compileProgram, debugging, type Program } from "../../compiler/index.ts";
 import { bytesOf } from "../../compiler/plan.ts";
 import { type DType, dtypes, GradusError, type TypedArray } from "../../graph/index.ts";
 import type { Backend, DeviceBuffer, Executable, ProgramGraph } from "../backend.ts";
+import { type Codegen, CpuBackendError, chooseGenerators } from "./choose.ts";
+import { type Addresses, addressOrder, type Code, type CodeGenerator, ProgramFault } from "./code-generator.ts";
 import { CollectionPressure } from "./collection.ts";
-import { controlLayout } from "./control.ts";
-import { Heap } from "./heap.ts";
+import type { Heap } from "./heap.ts";
 import { KernelTimes } from "./kernel-times.ts";
-import { defaultThreads } from "./platform.ts";
-import { type LoadedProgram, ProgramError, ThreadPool } from "./threads.ts";
-import { emitModule, parameterWords } from "./wasm/emit.ts";
-import { detectFeatures, type Features } from "./wasm/features.ts";
+import { Region } from "./region.ts";
+
+
 
 export interface CpuOptions {
   /** Threads that share a program's work. Default: the machine's cores, at most 16; 1 where memory cannot be shared. */
   readonly threads?: number;
+  /** The emitter. Default: GRADUS_CODEGEN, else native code where a compiler and koffi are there, else WebAssembly. */
+  readonly codegen?: Codegen;
+  /** What runs a program for as long as its native code is being made. Default: nothing, the first run waits. */
+  readonly warmup?: "wasm";
 }
 
 /**
@@ -37,109 +41,91 @@ class HeapBuffer implements DeviceBuffer {
   ) {}
 }
 
+/** A program as one emitter has it. */
+interface Form {
+  readonly generator: CodeGenerator;
+  readonly program: Program;
+  readonly code: Code;
+  /** Whether all threads run it, or the caller's alone. */
+  readonly parallel: boolean;
+  /** Where kernels are to be timed: the same program, kernel by kernel. */
+  readonly times: KernelTimes | null;
+}
+
 class CpuExecutable implements Executable {
-  constructor(
-    readonly program: Program,
-    readonly loaded: LoadedProgram,
-    readonly codeBytes: number,
-    /** Whether all threads run it, or the caller's alone. */
-    readonly parallel: boolean,
-    /** Where kernels are to be timed: the same program, kernel by kernel. */
-    readonly times: KernelTimes | null,
-  ) {}
+  /** @param forms the one wanted, then those that serve until it is ready */
+  constructor(readonly forms: readonly Form[]) {}
+
+  /** What to run now. */
+  get form(): Form {
+    return this.forms.find(({ generator, code }) => generator.isReady(code)) ?? this.forms[0];
+  }
 
   get kernels(): number {
-    return this.program.kernels.length;
+    return this.forms[0].program.kernels.length;
   }
 
   get arenaBytes(): number {
-    return this.program.plan.arenaBytes;
+    return this.forms[0].program.plan.arenaBytes;
+  }
+
+  get codeBytes(): number {
+    return this.forms[0].code.bytes;
   }
 }
-
-/** The device lacks what Gradus needs, or was used wrongly. */
-export class CpuBackendError extends GradusError {}
 
 /** An index lies outside of what it indexes. The results of the step it occurred in are discarded. */
 export class IndexError extends GradusError {}
 
-/** The error behind a program that ended itself: the only thing that programs check is their indices. */
-function explain(error: unknown, { program }: CpuExecutable): unknown {
-  const trapped = error instanceof ProgramError && /unreachable/.test(error.message);
-  if (!trapped || program.lookups.length === 0) return error;
+/** The error behind a program that ended itself. */
+function explain(error: unknown, { lookups }: Program): unknown {
+  if (!(error instanceof ProgramFault) || lookups.length === 0) return error;
   return new IndexError(
-    `An index is out of range in one of: ${program.lookups.join("; ")}. Check the indices or labels of this step.`,
+    `An index is out of range in one of: ${lookups.join("; ")}. Check the indices or labels of this step.`,
     { cause: error },
   );
 }
 
-/** A region that grows to what the largest program needs and is shared by all of them. */
-class Region {
-  address = 0;
-  private bytes = 0;
-
-  constructor(private readonly heap: Heap) {}
-
-  atLeast(bytes: number): number {
-    if (bytes > this.bytes) {
-      if (this.address !== 0) this.heap.free(this.address);
-      this.address = 0;
-      this.bytes = 0;
-      this.address = this.heap.allocate(bytes);
-      this.bytes = bytes;
-    }
-    return this.address;
-  }
-}
-
 /** Bytes of all that a program reads and writes. */
 function memoryOf({ inputs, outputs, plan }: Program): number {
-  return [...inputs, ...outputs].reduce(
-    (bytes, { elements, dtype }) => bytes + elements * dtypes[dtype].bytes,
-    plan.arenaBytes,
-  );
+  return [...inputs, ...outputs].reduce((bytes, buffer) => bytes + bytesOf(buffer), plan.arenaBytes);
 }
 
 export class CpuBackend implements Backend {
   readonly name = "cpu";
-  readonly codegen = "wasm";
   private readonly arena: Region;
   private readonly scratch: Region;
-  private readonly parameters: Region;
+  private readonly scalars: Region;
   private readonly pressure: CollectionPressure;
 
+  /** @param generators the one wanted, then those that serve until its code is ready */
   private constructor(
     private readonly heap: Heap,
-    private readonly pool: ThreadPool,
-    private readonly features: Features,
-    private readonly target: Target,
+    private readonly generators: readonly CodeGenerator[],
+    readonly note: string | undefined,
   ) {
     this.arena = new Region(heap);
     this.scratch = new Region(heap);
-    this.parameters = new Region(heap);
+    this.scalars = new Region(heap);
     this.pressure = new CollectionPressure((address) => heap.free(address));
   }
 
+  /** @throws CpuBackendError where the platform, or an emitter that was asked for by name, lacks what it takes */
   static async create(options: CpuOptions = {}): Promise<CpuBackend> {
-    const features = await detectFeatures();
-    if (!features.simd) {
-      throw new CpuBackendError(
-        "cpu: this platform's WebAssembly has no SIMD. Use Node 20 or later, or a browser of 2023 or later.",
-      );
-    }
-    const wanted = options.threads ?? (await defaultThreads());
-    const threads = features.threads ? wanted : 1;
-    const heap = new Heap({ shared: threads > 1, reservedBytes: controlLayout.size });
-    const pool = await ThreadPool.create(heap, heap.shared ? threads : 1);
-    return new CpuBackend(heap, pool, features, wasmTarget);
+    const { heap, generators, note } = await chooseGenerators(options);
+    return new CpuBackend(heap, generators, note);
+  }
+
+  get codegen(): Codegen {
+    return this.generators[0].name;
   }
 
   get canBlock(): boolean {
-    return this.pool.canBlock;
+    return this.generators[0].canBlock;
   }
 
   get threads(): number {
-    return this.pool.threads;
+    return this.generators[0].threads;
   }
 
   get liveBytes(): number {
@@ -176,7 +162,11 @@ export class CpuBackend implements Backend {
   }
 
   compile(graph: ProgramGraph): CpuExecutable {
-    const program = compileProgram(graph, this.target);
+    return new CpuExecutable(this.generators.map((generator) => this.compileFor(generator, graph)));
+  }
+
+  private compileFor(generator: CodeGenerator, graph: ProgramGraph): Form {
+    const program = compileProgram(graph, generator.target);
     const bytes = program.outputs.reduce((sum, buffer) => sum + bytesOf(buffer), program.plan.arenaBytes);
     if (bytes > this.heap.maximumBytes) {
       const inGibibytes = (amount: number): string => `${(amount / 2 ** 30).toFixed(1)} GiB`;
@@ -185,99 +175,88 @@ export class CpuBackend implements Backend {
           "Use a smaller batch or model, or compute in parts.",
       );
     }
-    const { loaded, parallel, codeBytes } = this.load(program);
-    const timed = debugging("time") && this.pool.canBlock;
-    const times = timed ? new KernelTimes(program, (kernel) => this.load(kernel)) : null;
-    return new CpuExecutable(program, loaded, codeBytes, parallel, times);
+    const load = (part: Program) => ({ code: generator.load(part), parallel: this.isParallel(part, generator) });
+    const timed = debugging("time") && generator.canBlock;
+    const times = timed ? new KernelTimes(program, load) : null;
+    return { generator, program, ...load(program), times };
   }
 
-  private load(program: Program): { loaded: LoadedProgram; parallel: boolean; codeBytes: number } {
-    const module = emitModule(program, {
-      memory: this.heap.memoryImport,
-      relaxedSimd: this.features.relaxedSimd,
-      threads: this.pool.threads,
-    });
+  private isParallel(program: Program, generator: CodeGenerator): boolean {
     const parallel = program.kernels.some(({ phases }) =>
       phases.some(({ body }) => body.some((statement) => statement.op === "for" && statement.parallel)),
     );
-    const onWorkers = parallel || (!this.pool.canBlock && memoryOf(program) > briefBytes);
-    return { loaded: this.pool.load(module), parallel: onWorkers, codeBytes: module.byteLength };
+    return parallel || (!generator.canBlock && memoryOf(program) > briefBytes);
   }
 
-  release(program: Executable): void {
-    const { loaded, times } = program as CpuExecutable;
-    this.pool.unload(loaded);
-    for (const kernel of times?.programs ?? []) this.pool.unload(kernel);
+  release(executable: Executable): void {
+    for (const { generator, code, times } of (executable as CpuExecutable).forms) {
+      generator.unload(code);
+      for (const kernel of times?.codes ?? []) generator.unload(kernel);
+    }
   }
 
   runSync(
-    program: Executable,
+    executable: Executable,
     inputs: readonly DeviceBuffer[],
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
   ): void {
-    const executable = program as CpuExecutable;
+    const { generator, program, code, parallel, times } = (executable as CpuExecutable).form;
     try {
-      const parameters = this.bind(executable, inputs, scalars, outputs);
-      const { loaded, parallel, times } = executable;
-      if (times === null) this.pool.run(loaded, parameters, parallel);
-      else times.run((kernel, shared) => this.pool.run(kernel, parameters, shared));
+      const addresses = this.bind(program, generator, inputs, scalars, outputs);
+      if (times === null) generator.runSync(code, addresses, parallel);
+      else times.run((kernel, shared) => generator.runSync(kernel, addresses, shared));
     } catch (error) {
-      throw explain(error, executable);
+      throw explain(error, program);
     }
   }
 
   async run(
-    program: Executable,
+    executable: Executable,
     inputs: readonly DeviceBuffer[],
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
   ): Promise<void> {
-    const executable = program as CpuExecutable;
-    if (executable.times !== null) return this.runSync(program, inputs, scalars, outputs);
+    const { generator, program, code, parallel, times } = (executable as CpuExecutable).form;
+    if (times !== null) return this.runSync(executable, inputs, scalars, outputs);
     try {
-      const parameters = this.bind(executable, inputs, scalars, outputs);
-      await this.pool.runAsync(executable.loaded, parameters, executable.parallel);
+      await generator.run(code, this.bind(program, generator, inputs, scalars, outputs), parallel);
     } catch (error) {
-      throw explain(error, executable);
+      throw explain(error, program);
     }
   }
 
-  /** Writes the addresses and numbers a run needs; returns where. */
+  /** Writes the numbers a run needs, and tells where all of its memory is. */
   private bind(
-    { program }: CpuExecutable,
+    program: Program,
+    { threads }: CodeGenerator,
     inputs: readonly DeviceBuffer[],
     scalars: readonly number[],
     outputs: readonly DeviceBuffer[],
-  ): number {
-    const arena = this.arena.atLeast(program.plan.arenaBytes + readAhead);
+  ): Addresses {
     const scratchBytes = Math.ceil(program.scratchBytes / 64) * 64;
-    const scratch = this.scratch.atLeast(scratchBytes * this.pool.threads + readAhead);
-    const words = parameterWords.buffers + inputs.length + outputs.length;
-    const scalarsOffset = Math.ceil(words / 2) * 8;
-    const address = this.parameters.atLeast(scalarsOffset + scalars.length * 8);
-    const table = this.heap.i32(address, words);
-    table[parameterWords.arena] = arena;
-    table[parameterWords.scratch] = scratch;
-    table[parameterWords.scratchBytes] = scratchBytes;
-    table[parameterWords.scalars] = address + scalarsOffset;
-    inputs.forEach((buffer, i) => {
-      table[parameterWords.buffers + i] = (buffer as HeapBuffer).address;
-    });
-    outputs.forEach((buffer, i) => {
-      table[parameterWords.buffers + inputs.length + i] = (buffer as HeapBuffer).address;
-    });
+    const addresses = new Float64Array(addressOrder.buffers + inputs.length + outputs.length);
+    addresses[addressOrder.arena] = this.arena.atLeast(program.plan.arenaBytes + readAhead);
+    addresses[addressOrder.scratch] = this.scratch.atLeast(scratchBytes * threads + readAhead);
+    addresses[addressOrder.scratchBytes] = scratchBytes;
+    const place = this.scalars.atLeast(scalars.length * 8);
+    addresses[addressOrder.scalars] = place;
+    for (let i = 0; i < inputs.length; i++) {
+      addresses[addressOrder.buffers + i] = (inputs[i] as HeapBuffer).address;
+    }
+    for (let i = 0; i < outputs.length; i++) {
+      addresses[addressOrder.buffers + inputs.length + i] = (outputs[i] as HeapBuffer).address;
+    }
     scalars.forEach((value, i) => {
-      const place = address + scalarsOffset + i * 8;
       const { dtype } = program.scalarTypes[i];
-      if (dtype === "float32") this.heap.f32(place, 1)[0] = value;
-      else if (dtype === "float64") this.heap.f64(place, 1)[0] = value;
-      else this.heap.i32(place, 1)[0] = value;
+      if (dtype === "float32") this.heap.f32(place + i * 8, 1)[0] = value;
+      else if (dtype === "float64") this.heap.f64(place + i * 8, 1)[0] = value;
+      else this.heap.i32(place + i * 8, 1)[0] = value;
     });
-    return address;
+    return addresses;
   }
 
   async dispose(): Promise<void> {
-    await this.pool.terminate();
+    await Promise.all(this.generators.map((generator) => generator.dispose()));
   }
 }

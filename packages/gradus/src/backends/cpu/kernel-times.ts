@@ -3,11 +3,11 @@
 // for every kernel. After 5 runs, 50, 500, ... a table of medians is printed, the slowest kernels first.
 
 import type { Program, ProgramKernel } from "../../compiler/index.ts";
-import type { LoadedProgram } from "./threads.ts";
+import type { Code } from "./code-generator.ts";
 
 interface TimedKernel {
   readonly kernel: ProgramKernel;
-  readonly loaded: LoadedProgram;
+  readonly code: Code;
   readonly parallel: boolean;
   readonly milliseconds: number[];
 }
@@ -21,22 +21,22 @@ export class KernelTimes {
   private nextTable = 5;
 
   /** @param load makes a program that runs by itself ready to run */
-  constructor(program: Program, load: (program: Program) => Pick<TimedKernel, "loaded" | "parallel">) {
+  constructor(program: Program, load: (program: Program) => Pick<TimedKernel, "code" | "parallel">) {
     this.timed = program.kernels.map((kernel) => {
       const alone = { ...program, kernels: [kernel], plan: { ...program.plan, barriers: [false] } };
       return { kernel, ...load(alone), milliseconds: [] };
     });
   }
 
-  get programs(): readonly LoadedProgram[] {
-    return this.timed.map(({ loaded }) => loaded);
+  get codes(): readonly Code[] {
+    return this.timed.map(({ code }) => code);
   }
 
   /** Runs all kernels by `run` and notes their times. */
-  run(run: (program: LoadedProgram, parallel: boolean) => void): void {
-    for (const { loaded, parallel, milliseconds } of this.timed) {
+  run(run: (code: Code, parallel: boolean) => void): void {
+    for (const { code, parallel, milliseconds } of this.timed) {
       const start = performance.now();
-      run(loaded, parallel);
+      run(code, parallel);
       milliseconds.push(performance.now() - start);
       if (milliseconds.length > remembered) milliseconds.shift();
     }

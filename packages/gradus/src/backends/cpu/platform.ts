@@ -19,3 +19,8 @@ export async function defaultThreads(): Promise<number> {
   }
   return Math.min(16, globalThis.navigator?.hardwareConcurrency ?? 1);
 }
+
+/** A variable of the environment; undefined where there is none, as in browsers. */
+export function environmentVariable(name: string): string | undefined {
+  return typeof process === "undefined" ? undefined : process.env?.[name];
+}

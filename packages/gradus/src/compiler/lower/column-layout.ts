@@ -117,6 +117,13 @@ export class ColumnLayout {
     return condition.node.op === "constant" && condition.node.values[0] === 1 ? null : condition;
   }
 
+  /** How many lanes of a tile's v-th group are columns: they are the first; none or less where the group is beyond the last. */
+  countIn(build: Builder, column: Index, perTile: number, v: number): Expression {
+    const start = this.place(this.group(build, column, perTile, v), Index.constant(0)).at(-1)!;
+    const count = build.index(Index.constant(this.last).subtract(start));
+    return build.select(this.exists(build, column, perTile, v), count, build.constant(0, "i32"));
+  }
+
   /** Whether one lane of a tile's v-th group is a column. */
   has(build: Builder, column: Index, perTile: number, v: number, lane: number): Expression {
     return build.binary(

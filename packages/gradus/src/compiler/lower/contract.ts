@@ -236,7 +236,7 @@ class Contraction {
       const lane = new LoopVariable("lane", this.target.lanes);
       // Lanes past the end are read where something lies, and never stored.
       const place = columns.safePlace(build, group, Index.variable(lane));
-      return vectorize(build, columns.bind(build, element, place), lane, Index.constant(0), this.target.lanes);
+      return vectorize(build, columns.bind(build, element, place), lane, Index.constant(0), this.target);
     });
   }
 
@@ -381,13 +381,17 @@ class Contraction {
     // The epilogue is computed once, before it is known how much of it is stored.
     const held = results.map(({ value }, i) => new Register(`result${i}`, value.kind, lanes));
     const assigns = results.map(({ value }, i): Statement => {
-      return { op: "assign", register: held[i], value: vectorize(build, value, lane, Index.constant(0), lanes, wide) };
+      return { op: "assign", register: held[i], value: vectorize(build, value, lane, Index.constant(0), this.target, wide) };
     });
     const whole = results.flatMap(({ buffer, index }, i) =>
-      storeVector(build, buffer, index, build.read(held[i]), lane, Index.constant(0)),
+      storeVector(build, buffer, index, build.read(held[i]), lane, Index.constant(0), this.target),
     );
     const complete = columns.complete(build, column, this.vectors, v);
     if (complete === null) return [...assigns, ...whole];
+    if (this.target.fullVectors && whole.length === results.length) {
+      const count = columns.countIn(build, column, this.vectors, v);
+      return [...assigns, ...whole.map((store) => ({ ...store, count }))];
+    }
     const partial = Array.from({ length: lanes }, (_, l): Statement => {
       const stores = results.map(({ buffer, index }, i): Statement => {
         const here = substituteIndex(build, index, lane, Index.constant(l));

@@ -243,7 +243,7 @@ export class MapReduce {
     const take = (value: Expression): Expression =>
       width === 1
         ? value
-        : vectorize(this.build, value, vector!.along, Index.variable(vector!.along), width, registers);
+        : vectorize(this.build, value, vector!.along, Index.variable(vector!.along), this.target, registers);
     const statements: Statement[] = [];
     if (this.accumulators.length > 0) {
       statements.push(
@@ -256,7 +256,7 @@ export class MapReduce {
       if (width === 1) statements.push({ op: "store", buffer, index, value: result });
       else
         statements.push(
-          ...storeVector(this.build, buffer, index, result, vector!.along, Index.variable(vector!.along)),
+          ...storeVector(this.build, buffer, index, result, vector!.along, Index.variable(vector!.along), this.target),
         );
     }
     for (const { register, value } of this.held)
@@ -321,10 +321,10 @@ export class MapReduce {
       starts.push(startOf(build, register, start));
       const element = this.domain.values[i];
       partial.forEach((part, u) => {
-        const elements = vectorize(build, element, along, base.add(u * lanes), lanes);
+        const elements = vectorize(build, element, along, base.add(u * lanes), this.target);
         wide.push(...accumulate(build, node, part, elements, unordered[u]));
       });
-      single.push(...accumulate(build, node, partial[0], vectorize(build, element, along, base, lanes), unordered[0]));
+      single.push(...accumulate(build, node, partial[0], vectorize(build, element, along, base, this.target), unordered[0]));
       rest.push(...accumulate(build, node, register, element));
       const reads = partial.map((part, u) => ordered(build, build.read(part), unordered[u]));
       const total = combineAll(build, node, reads);

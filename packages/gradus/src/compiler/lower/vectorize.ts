@@ -3,8 +3,9 @@
 // lane by lane.
 
 import type { Builder } from "../builder.ts";
-import { Index, type LoopVariable } from "../index-expression.ts";
+import { Index, LoopVariable } from "../index-expression.ts";
 import { type BufferReference, type Expression, operandsOf, type Register, type Statement } from "../ir.ts";
+import type { Target } from "../target.ts";
 
 /**
  * An expression with a loop variable replaced by an index.
@@ -53,6 +54,8 @@ export function rebuild(
       return build.index(mapIndex(node.index));
     case "load":
       return build.load(node.buffer, mapIndex(node.index), node.guard === null ? null : map(node.guard), lanes);
+    case "gather":
+      return build.gather(node.buffer, map(node.at), node.guard === null ? null : map(node.guard));
     case "unary":
       return build.unary(node.fn, map(node.x));
     case "binary":
@@ -103,7 +106,7 @@ export function vectorize(
   root: Expression,
   variable: LoopVariable,
   base: Index,
-  lanes: number,
+  { lanes, fullVectors }: Target,
   registers: ReadonlyMap<Register, Register> = new Map(),
 ): Expression {
   const memo = new Map<Expression, Expression>();
@@ -130,18 +133,15 @@ export function vectorize(
     const { node } = expression;
     if (node.op === "index") {
       const step = node.index.coefficientOf(variable);
-      if (step === null) return vectorizeIndex(node.index) ?? gather(expression);
-      const first = build.index(substituteIndex(build, node.index, variable, base));
-      const ramp = build.vectorConstant(
-        Array.from({ length: lanes }, (_, lane) => lane * step),
-        "i32",
-      );
-      return build.binary("add", build.splat(first, lanes), ramp);
+      if (step !== null)
+        return build.binary("add", build.index(substituteIndex(build, node.index, variable, base)), ramp(step));
+      return affineIndex(node.index) ?? (fullVectors ? anyIndex(node.index) : gather(expression));
     }
     if (node.op === "load") return vectorizeLoad(expression);
     if (expression.kind === "f64" || operandsOf(node).some((operand) => operand.kind === "f64"))
       return gather(expression);
     if (
+      !fullVectors &&
       node.op === "binary" &&
       (node.fn === "multiplyHigh" || node.fn === "remainder" || (node.fn === "div" && node.a.kind === "i32"))
     )
@@ -157,38 +157,81 @@ export function vectorize(
       Array.from({ length: lanes }, (_, lane) => build.binary(fn, build.lane(a, lane), build.lane(b, lane))),
     );
   };
+  const ramp = (step: number): Expression =>
+    build.vectorConstant(
+      Array.from({ length: lanes }, (_, lane) => lane * step),
+      "i32",
+    );
   /** Quotients and remainders whose vector lies within one period are affine after all. */
-  const vectorizeIndex = (index: Index): Expression | null => {
+  const affineIndex = (index: Index): Expression | null => {
     const [first, second, last] = [0, 1, lanes - 1].map((lane) =>
       substituteIndex(build, index, variable, base.add(lane)),
     );
     const step = second.subtract(first);
     if (!step.isConstant || last.subtract(first).key !== step.multiply(lanes - 1).key) return null;
-    const ramp = build.vectorConstant(
-      Array.from({ length: lanes }, (_, lane) => lane * step.constant),
-      "i32",
-    );
-    return build.binary("add", build.splat(build.index(first), lanes), ramp);
+    return build.binary("add", build.splat(build.index(first), lanes), ramp(step.constant));
+  };
+  /** What does not depend on the lane stays a number; the rest is arithmetic on vectors. */
+  const anyIndex = (whole: Index): Expression => {
+    const lane = new LoopVariable("lane", lanes);
+    const changes = (value: Expression): boolean => value.variables.has(variable) || value.registers.size > 0;
+    const visitIndex = (index: Index): Expression => {
+      let fixed = Index.constant(index.constant);
+      let sum: Expression | null = null;
+      for (const { atom, coefficient } of index.terms) {
+        let part: Expression;
+        if (atom.kind === "variable" && atom.variable === lane) part = ramp(1);
+        else if (atom.kind === "value" && changes(atom.value)) part = visit(atom.value);
+        else if ((atom.kind === "quotient" || atom.kind === "remainder") && indexChanges(atom.of))
+          part = divided(build, visitIndex(atom.of), atom.kind, atom.by);
+        else {
+          fixed = fixed.add(Index.ofAtom(atom).multiply(coefficient));
+          continue;
+        }
+        const product = build.binary("mul", part, build.constant(coefficient, "i32"));
+        sum = sum === null ? product : build.binary("add", sum, product);
+      }
+      return sum === null ? build.index(fixed) : build.binary("add", sum, build.index(fixed));
+    };
+    const indexChanges = (index: Index): boolean =>
+      index.terms.some(({ atom }) => {
+        if (atom.kind === "variable") return atom.variable === lane;
+        return atom.kind === "value" ? changes(atom.value) : indexChanges(atom.of);
+      });
+    return visitIndex(whole.substitute(variable, base.add(Index.variable(lane)), (value) => value));
   };
   const vectorizeLoad = (expression: Expression): Expression => {
     const { node } = expression;
     if (node.op !== "load") return expression;
     const { buffer, index, guard } = node;
     if (buffer.dtype === "float64") return gather(expression);
-    if (guard === null && !index.dependsOn(variable)) return gather(expression);
+    const gatherAny = (): Expression => {
+      if (!fullVectors) return gather(expression);
+      const at = build.splat(visit(build.index(index)), lanes);
+      return build.gather(buffer, at, guard === null ? null : build.splat(visit(guard), lanes));
+    };
+    if (guard === null && !index.dependsOn(variable)) return gatherAny();
     const at = (lane: number): Index => substituteIndex(build, index, variable, base.add(lane));
     const adjacent = Array.from({ length: lanes - 1 }, (_, i) => at(i + 1).subtract(at(i)).key);
     const one = Index.constant(1).key;
-    if (!adjacent.every((key) => key === one)) return gather(expression);
+    if (!adjacent.every((key) => key === one)) return gatherAny();
     if (guard === null) return build.load(buffer, at(0), null, lanes);
     if (!guard.variables.has(variable)) {
       return build.load(buffer, at(0), guard, lanes);
     }
     // A guard is a conjunction of bounds, so it holds for all lanes if it holds for the first and the last.
     const inside = build.binary("and", laneOf(guard, 0), laneOf(guard, lanes - 1));
-    return build.choose(inside, build.load(buffer, at(0), null, lanes), gather(expression));
+    return build.choose(inside, build.load(buffer, at(0), null, lanes), gatherAny());
   };
   return build.splat(visit(root), lanes);
+}
+
+/** A quotient or remainder of numbers that are not negative. */
+function divided(build: Builder, of: Expression, kind: "quotient" | "remainder", by: number): Expression {
+  const shift = Math.log2(by);
+  const i32 = (value: number): Expression => build.constant(value, "i32");
+  if (!Number.isInteger(shift)) return build.binary(kind === "quotient" ? "div" : "remainder", of, i32(by));
+  return kind === "quotient" ? build.binary("shiftRight", of, i32(shift)) : build.binary("and", of, i32(by - 1));
 }
 
 /** A vector store where the lanes lie side by side, else one store a lane. `index` is that of the scalar store. */
@@ -199,6 +242,7 @@ export function storeVector(
   value: Expression,
   variable: LoopVariable,
   base: Index,
+  target: Target,
 ): Statement[] {
   const at = (lane: number): Index => substituteIndex(build, index, variable, base.add(lane));
   const first = at(0);
@@ -208,5 +252,8 @@ export function storeVector(
     return offset.isConstant && offset.constant === lane;
   });
   if (adjacent) return [{ op: "store", buffer, index: first, value }];
+  if (target.fullVectors && buffer.dtype !== "float64") {
+    return [{ op: "scatter", buffer, at: vectorize(build, build.index(index), variable, base, target), value }];
+  }
   return lanes.map((lane) => ({ op: "store", buffer, index: at(lane), value: build.lane(value, lane) }));
 }

@@ -1,11 +1,12 @@
 // Pass 5, emit: a program's loops as one WebAssembly module. Every phase of a kernel is a function; `run` calls them in
 // order with barriers between, on every thread with its own number.
 //
-// Parameters lie in memory as 32-bit words: arena, scratch, scratch bytes a thread, scalars, then inputs and outputs.
+// Addresses lie in memory as 32-bit words, in the order that code-generator.ts gives.
 
 import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
 import type { LoopVariable } from "../../../compiler/index-expression.ts";
 import { type BufferReference, bodyOf, operandsOf, valuesOf } from "../../../compiler/ir.ts";
+import { addressOrder } from "../code-generator.ts";
 import { type FunctionBuilder, ModuleBuilder, type ValueType } from "./assembler.ts";
 import { emitBarrier } from "./barrier.ts";
 import { ExpressionEmitter } from "./emit-expression.ts";
@@ -16,8 +17,6 @@ export interface EmitOptions {
   readonly threads: number;
 }
 
-/** Words at the beginning of the parameters. */
-export const parameterWords = { arena: 0, scratch: 1, scratchBytes: 2, scalars: 3, buffers: 4 } as const;
 
 export function emitModule(program: Program, options: EmitOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -184,22 +183,22 @@ class PhaseEmitter {
       const word = (index: number): FunctionBuilder => code.get(parameters).memory("i32.load", index * 4);
       switch (buffer.space) {
         case "arena":
-          word(parameterWords.arena).i32(plan.offsets.get(buffer)!).op("i32.add");
+          word(addressOrder.arena).i32(plan.offsets.get(buffer)!).op("i32.add");
           break;
         case "scratch":
-          word(parameterWords.scratch);
-          word(parameterWords.scratchBytes).get(thread).op("i32.mul").op("i32.add");
+          word(addressOrder.scratch);
+          word(addressOrder.scratchBytes).get(thread).op("i32.mul").op("i32.add");
           break;
         case "scalars":
-          word(parameterWords.scalars)
+          word(addressOrder.scalars)
             .i32(Number(buffer.name.slice("scalar".length)) * 8)
             .op("i32.add");
           break;
         case "input":
-          word(parameterWords.buffers + inputs.indexOf(buffer));
+          word(addressOrder.buffers + inputs.indexOf(buffer));
           break;
         case "output":
-          word(parameterWords.buffers + inputs.length + outputs.indexOf(buffer));
+          word(addressOrder.buffers + inputs.length + outputs.indexOf(buffer));
           break;
       }
       code.set(local);
