@@ -17,6 +17,7 @@ export interface GivenOptions {
   readonly seed: number;
   readonly threads?: number;
   readonly device: "cpu" | "reference";
+  readonly codegen?: "wasm" | "native";
   readonly runDir?: string;
   readonly resume?: string;
   readonly checkpointEvery?: number;
@@ -77,6 +78,12 @@ export function addTrainOptions(command: Command): Command {
       new Option("--device <name>", "cpu compiles; reference interprets, slowly")
         .choices(["cpu", "reference"])
         .default("cpu"),
+    )
+    .addOption(
+      new Option(
+        "--codegen <name>",
+        "what cpu compiles to (default: native where a C compiler and koffi are there, else wasm)",
+      ).choices(["wasm", "native"]),
     )
     .option("--run-dir <folder>", "where the run's files go (default: runs/<date>-<model>-<data>)")
     .option(

@@ -26,7 +26,7 @@ describe("help", () => {
     const options = out.split("\n  -").slice(1);
     expect(options.map((text) => text.split(/[ ,]/)[0])).toEqual(
       ["model", "data", "data-dir", "download", "epochs", "batch-size", "lr", "seed", "threads", "device"]
-        .concat(["run-dir", "resume", "checkpoint-every"])
+        .concat(["codegen", "run-dir", "resume", "checkpoint-every"])
         .map((name) => `-${name}`)
         .concat("h"),
     );
@@ -48,6 +48,7 @@ describe("wrong arguments", () => {
     [["train", "--model", "resnet"], "Allowed choices are modern-lenet, lenet, mlp"],
     [["train", "--data", "cifar"], "Allowed choices are digits, mnist, fashion-mnist"],
     [["train", "--device", "gpu"], "Allowed choices are cpu, reference"],
+    [["train", "--codegen", "llvm"], "Allowed choices are wasm, native"],
     [["train", "--epochs", "0"], "'0' is invalid. It must be an integer from 1."],
     [["train", "--batch-size", "1.5"], "'1.5' is invalid"],
     [["train", "--threads", "0"], "It must be an integer from 1 to 256."],

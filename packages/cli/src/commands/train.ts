@@ -42,12 +42,13 @@ export async function runTrain(
   const say = (line: string): void => void stdout.write(`${line}\n`);
   const { options, run, checkpoint, warning } = await planRun(given, isGiven);
   const { train: training, test } = await loadData(given, options);
-  await init({ device: given.device, threads: given.threads });
+  await init({ device: given.device, codegen: given.codegen, threads: given.threads });
   try {
-    const { device, codegen, threads } = config();
+    const { device, codegen, threads, note } = config();
     say(
       `${options.model} on ${options.data}: ${training.length} training and ${test.length} test images; ` +
-        `device ${device}, codegen ${codegen}, ${threads === 1 ? "1 thread" : `${threads} threads`}`,
+        `device ${device}, codegen ${codegen}, ${threads === 1 ? "1 thread" : `${threads} threads`}` +
+        (note === undefined ? "" : `; ${note[0].toLowerCase()}${note.slice(1)}`),
     );
     manualSeed(options.seed);
     const model = RECIPES[options.model].create();

@@ -24,6 +24,18 @@ const foldUnary: { readonly [F in UnaryPrimitive]: ((x: number) => number) | nul
   not: null,
 };
 
+/** What index arithmetic is made of. */
+const foldIntegers: { readonly [F in BinaryPrimitive]?: (x: number, y: number) => number } = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: Math.imul,
+  div: (x, y) => Math.trunc(x / y),
+  remainder: (x, y) => x % y,
+  and: (x, y) => x & y,
+  shiftLeft: (x, y) => x << y,
+  shiftRight: (x, y) => x >> y,
+};
+
 export class Builder {
   private readonly known = new Map<string, Expression>();
 
@@ -141,6 +153,14 @@ export class Builder {
         if (y === 0) return a;
       }
     }
+    const integers = foldIntegers[fn];
+    if (a.kind === "i32" && a.node.op === "constant" && b.node.op === "constant" && integers !== undefined) {
+      const { values } = b.node;
+      return this.vectorConstant(
+        a.node.values.map((value, lane) => integers(value, values[lane]) | 0),
+        "i32",
+      );
+    }
     if (fn === "mul" && (x === 1 || y === 1)) return x === 1 ? b : a;
     if (fn === "add" && !float && (x === 0 || y === 0)) return x === 0 ? b : a;
     return this.share(`b${fn}${a.id},${b.id}`, () => new Expression({ op: "binary", fn, a, b }, a.kind, a.lanes));
@@ -198,6 +218,15 @@ export class Builder {
     if (elements.every((element) => element === elements[0])) return this.splat(elements[0], elements.length);
     const key = `g${elements.map((element) => element.id).join(",")}`;
     return this.share(key, () => new Expression({ op: "gatherLanes", elements }, elements[0].kind, elements.length));
+  }
+
+  shuffle(a: Expression, b: Expression, pattern: readonly number[]): Expression {
+    if (pattern.every((from, lane) => from === lane)) return a;
+    if (a === b && (a.node.op === "splat" || Builder.constantOf(a) !== null)) return a;
+    return this.share(
+      `z${a.id},${b.id}:${pattern.join(",")}`,
+      () => new Expression({ op: "shuffle", a, b, pattern }, a.kind, a.lanes),
+    );
   }
 
   lane(x: Expression, lane: number): Expression {

@@ -183,6 +183,8 @@ function formatExpression(expression: Expression): string {
       return `${node.fn}(${node.args.map(show).join(", ")})`;
     case "splat":
       return `splat(${show(node.x)})`;
+    case "shuffle":
+      return `shuffle(${show(node.a)}, ${show(node.b)}: ${node.pattern.join(" ")})`;
     case "gatherLanes":
       return `lanes(${node.elements.map(show).join(", ")})`;
     case "checked":

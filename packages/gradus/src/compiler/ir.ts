@@ -66,6 +66,8 @@ type Operation =
   | { readonly op: "call"; readonly fn: LibraryFunction; readonly args: readonly Expression[] }
   | { readonly op: "splat"; readonly x: Expression }
   | { readonly op: "gatherLanes"; readonly elements: readonly Expression[] }
+  /** Lanes of two vectors: those of the first are numbered from 0, those of the second follow. */
+  | { readonly op: "shuffle"; readonly a: Expression; readonly b: Expression; readonly pattern: readonly number[] }
   /** An i32 that must lie in [0, limit): elsewhere the program ends with a fault instead of touching foreign memory. */
   | { readonly op: "checked"; readonly x: Expression; readonly limit: number }
   | { readonly op: "lane"; readonly x: Expression; readonly lane: number }
@@ -154,6 +156,7 @@ export function operandsOf(node: Operation): readonly Expression[] {
       return [node.x];
     case "binary":
     case "compare":
+    case "shuffle":
       return [node.a, node.b];
     case "select":
     case "choose":

@@ -57,8 +57,10 @@ export function init(options: InitOptions = {}): Promise<void> {
   checkChoice("warmup", options.warmup, ["wasm"]);
   starting = (async () => {
     const backend = await makers[device](options);
-    if (engine.hasBackend) await engine.backend.dispose();
+    const replaced = engine.hasBackend ? engine.backend : null;
+    // At once: what is ended must not be run, nor be ended again by another call.
     engine.use(backend);
+    await replaced?.dispose();
   })();
   return starting;
 }

@@ -1,7 +1,7 @@
 // Who may lean on whom. The rooms of the framework and what each may import stand in one table; every import of every
 // source file is held against it, so a wrong turn fails here and not in a review.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -14,8 +14,10 @@ interface Import {
   readonly specifier: string;
   /** `import type`, `export type` and `typeof import(...)` leave nothing at run time. */
   readonly kind: "static" | "dynamic" | "type";
-  /** What a relative specifier leads to, from the root of the repository. */
+  /** What a relative specifier, or one that begins with #, leads to, from the root of the repository. */
   readonly to: string | null;
+  /** Where a specifier that begins with # leads there; it stands for one import for each condition of its package. */
+  readonly condition?: string;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -29,44 +31,61 @@ function sourceFiles(folder: string): string[] {
 const withoutComments = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[\s;{}(])\/\/.*$/gm, "$1");
 
+interface Manifest {
+  readonly name: string;
+  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const manifests = new Map<string, Manifest>();
+
+/** What a folder's package.json says. */
+function manifestOf(folder: string): Manifest {
+  const manifest =
+    manifests.get(folder) ?? (JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Manifest);
+  manifests.set(folder, manifest);
+  return manifest;
+}
+
+/** Where a specifier that begins with # leads, by condition; what is built counts as the source it is built from. */
+function conditionalTargets(folder: string, specifier: string): [condition: string, file: string][] {
+  return Object.entries(manifestOf(folder).imports?.[specifier] ?? {}).map(([condition, target]) => {
+    const source = target.replace(/^\.\/dist\/(.*)\.js$/, "src/$1.ts").replace(/^\.\//, "");
+    return [condition, `${folder}/${source}`];
+  });
+}
+
 const fromClause = /\b(?:import|export)\s+(type\s+)?(?:[\w*{][^"';]*?\s+from\s+)?"([^"]+)"/g;
 const callForm = /(typeof\s+)?\bimport\(\s*"([^"]+)"\s*\)/g;
 
 function importsIn(from: string, source: string): Import[] {
   const text = withoutComments(source);
-  const to = (specifier: string): string | null =>
-    specifier.startsWith(".")
-      ? relative(root, resolve(root, dirname(from), specifier))
-          .split(sep)
-          .join("/")
-      : null;
+  const folder = from.slice(0, from.indexOf("/src/"));
+  const edges = (kind: Import["kind"], specifier: string): Import[] => {
+    if (specifier.startsWith("#")) {
+      const targets = conditionalTargets(folder, specifier);
+      if (targets.length === 0) return [{ from, specifier, kind, to: null }];
+      return targets.map(([condition, to]) => ({ from, specifier, kind, to, condition }));
+    }
+    if (!specifier.startsWith(".")) return [{ from, specifier, kind, to: null }];
+    const to = relative(root, resolve(root, dirname(from), specifier));
+    return [{ from, specifier, kind, to: to.split(sep).join("/") }];
+  };
   return [
-    ...[...text.matchAll(fromClause)].map(([, type, specifier]): Import => {
-      return { from, specifier, kind: type === undefined ? "static" : "type", to: to(specifier) };
-    }),
-    ...[...text.matchAll(callForm)].map(([, type, specifier]): Import => {
-      return { from, specifier, kind: type === undefined ? "dynamic" : "type", to: to(specifier) };
-    }),
+    ...[...text.matchAll(fromClause)].flatMap(([, type, name]) => edges(type === undefined ? "static" : "type", name)),
+    ...[...text.matchAll(callForm)].flatMap(([, type, name]) => edges(type === undefined ? "dynamic" : "type", name)),
   ];
 }
 
 const importsOf = (file: string): Import[] => importsIn(file, readFileSync(join(root, file), "utf8"));
 
 const packages = readdirSync(join(root, "packages")).filter((name) =>
-  statSync(join(root, "packages", name, "package.json"), { throwIfNoEntry: false }),
+  existsSync(join(root, "packages", name, "package.json")),
 );
 const folders = [...packages.map((name) => `packages/${name}`), "bench"];
-
-interface Manifest {
-  readonly name: string;
-  readonly exports?: Readonly<Record<string, unknown>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-}
-
-const manifestOf = (folder: string): Manifest =>
-  JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as Manifest;
 
 const framework = "packages/gradus/src";
 const frameworkImports = sourceFiles(framework).flatMap(importsOf);
@@ -77,8 +96,10 @@ function roomOf(file: string): string | null {
   return inside?.includes("/") ? inside.split("/")[0] : null;
 }
 
-const describeImport = ({ from, specifier, kind }: Import): string =>
-  `${from} imports ${specifier}${kind === "static" ? "" : ` (${kind})`}`;
+function describeImport({ from, specifier, kind, to, condition }: Import): string {
+  const where = condition === undefined ? "" : `, under "${condition}" ${to}`;
+  return `${from} imports ${specifier}${where}${kind === "static" ? "" : ` (${kind})`}`;
+}
 
 /** The face of a backend: types that the compiler, the tensors and every backend share. */
 const backendFace = `${framework}/backends/backend.ts`;
@@ -179,12 +200,13 @@ describe("packages", () => {
   const outside = folders.filter((folder) => folder !== "packages/gradus");
 
   test.each(outside)("%s leans on other packages as any user does, through what they export", (folder) => {
-    const manifests = folders.map(manifestOf);
     const wrong = sourceFiles(`${folder}/src`)
       .flatMap(importsOf)
       .filter(({ specifier, to }) => {
         if (to !== null) return !to.startsWith(`${folder}/src/`);
-        const owner = manifests.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
+        const owner = folders
+          .map(manifestOf)
+          .find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
         if (owner === undefined) return false;
         return !(`.${specifier.slice(owner.name.length)}` in (owner.exports ?? {}));
       });
@@ -213,15 +235,94 @@ describe("packages", () => {
   });
 });
 
-/** Every file that loads when `entry` does, and what leads out of the package. */
-function loadedWith(entry: string): Import[] {
+describe("specifiers that begin with #", () => {
+  const declared = folders.flatMap((folder) =>
+    Object.entries(manifestOf(folder).imports ?? {}).map(([specifier, targets]) => ({ folder, specifier, targets })),
+  );
+
+  test.each(declared)("$specifier of $folder lead to files that are there, whatever the platform", (entry) => {
+    const { folder, specifier, targets } = entry;
+    for (const [condition, file] of conditionalTargets(folder, specifier))
+      expect([condition, file, existsSync(join(root, file))]).toEqual([condition, file, true]);
+    for (const [condition, target] of Object.entries(targets))
+      expect([condition, target]).toEqual([
+        condition,
+        expect.stringMatching(condition === "source" ? /^\.\/src\/.*\.ts$/ : /^\.\/dist\/.*\.js$/),
+      ]);
+    // Conditions are tried in order; the last has to hold everywhere.
+    expect(Object.keys(targets).at(-1)).toBe("default");
+  });
+
+  test("are used, and no others are", () => {
+    const used = folders.flatMap((folder) =>
+      sourceFiles(`${folder}/src`)
+        .flatMap(importsOf)
+        .filter(({ specifier }) => specifier.startsWith("#"))
+        .map(({ specifier }) => `${specifier} of ${folder}`),
+    );
+    expect([...new Set(used)].sort()).toEqual(
+      declared.map(({ specifier, folder }) => `${specifier} of ${folder}`).sort(),
+    );
+  });
+});
+
+describe("native code", () => {
+  const native = `${framework}/backends/cpu/native`;
+  const isNative = (file: string | null): boolean => file?.startsWith(`${native}/`) ?? false;
+  const absent = `${native}/absent.ts`;
+
+  test("is reached by #native alone, types excepted", () => {
+    const wrong = frameworkImports.filter(
+      ({ from, specifier, kind, to }) => kind !== "type" && !isNative(from) && isNative(to) && specifier !== "#native",
+    );
+    expect(wrong.map(describeImport)).toEqual([]);
+  });
+
+  test("is all that #native leads to, by its face in Node and by its absence elsewhere", () => {
+    expect(Object.fromEntries(conditionalTargets("packages/gradus", "#native"))).toEqual({
+      source: `${native}/index.ts`,
+      node: `${native}/index.ts`,
+      default: absent,
+    });
+  });
+
+  test("is the only part of the backends that is bound to Node", () => {
+    const bound = frameworkImports.filter(
+      ({ from, specifier, kind }) => roomOf(from) === "backends" && kind === "static" && specifier.startsWith("node:"),
+    );
+    expect(bound.length).toBeGreaterThan(0);
+    expect(bound.filter(({ from }) => !isNative(from)).map(describeImport)).toEqual([]);
+  });
+
+  test("has an absence that imports nothing but types", () => {
+    expect(
+      importsOf(absent)
+        .filter(({ kind }) => kind !== "type")
+        .map(describeImport),
+    ).toEqual([]);
+  });
+
+  test("does without koffi: it is an optional dependency, which one file imports when it is looked for", () => {
+    const { dependencies, peerDependencies, optionalDependencies } = manifestOf("packages/gradus");
+    expect({ ...dependencies, ...peerDependencies }).not.toHaveProperty("koffi");
+    expect(optionalDependencies).toHaveProperty("koffi");
+    const importing = folders
+      .flatMap((folder) => sourceFiles(`${folder}/src`))
+      .flatMap(importsOf)
+      .filter(({ specifier, kind }) => specifier === "koffi" && kind !== "type");
+    expect(importing.map(describeImport)).toEqual([`${native}/runtime.ts imports koffi (dynamic)`]);
+  });
+});
+
+/** Every file that a browser loads when it loads `entry`, then or later, and what leads out of the package. */
+function loadedWith(entry: string, kinds: readonly Import["kind"][] = ["static"]): Import[] {
   const seen = new Set<string>();
   const leaving: Import[] = [];
   const visit = (file: string): void => {
     if (seen.has(file)) return;
     seen.add(file);
     for (const edge of importsOf(file)) {
-      if (edge.kind !== "static") continue;
+      if (!kinds.includes(edge.kind) || (edge.condition ?? "default") !== "default") continue;
       if (edge.to === null) leaving.push(edge);
       else visit(edge.to);
     }
@@ -238,6 +339,11 @@ describe("what a browser loads", () => {
     expect(wrong.map(describeImport)).toEqual([]);
   });
 
+  test.each(browserEntries)("with %s, then or later, holds no module of Node and no koffi", (entry) => {
+    const wrong = loadedWith(entry, ["static", "dynamic"]).filter(({ specifier }) => /^node:|^koffi$/.test(specifier));
+    expect(wrong.map(describeImport)).toEqual([]);
+  });
+
   test("with a backend holds no module of Node either", () => {
     for (const backend of ["cpu", "reference"]) {
       const wrong = loadedWith(`${framework}/backends/${backend}/backend.ts`);
@@ -246,7 +352,9 @@ describe("what a browser loads", () => {
   });
 
   test("does not reach another package by its part for Node", () => {
-    const wrong = browserEntries.flatMap(loadedWith).filter(({ specifier }) => specifier.endsWith("/node"));
+    const wrong = browserEntries
+      .flatMap((entry) => loadedWith(entry))
+      .filter(({ specifier }) => specifier.endsWith("/node"));
     expect(wrong.map(describeImport)).toEqual([]);
   });
 });
@@ -260,8 +368,9 @@ describe("the reading of imports", () => {
       'export * as d from "./again.ts";',
       'export type { E } from "./other-types.ts";',
       'const f = await import("./later.ts");',
-      'let g: typeof import("node:fs");',
-      '// import { h } from "./comment.ts";',
+      'const g = await import("#native");',
+      'let h: typeof import("node:fs");',
+      '// import { i } from "./comment.ts";',
       '/* export * from "./comment.ts"; */',
       'const url = "https://example.org";',
     ].join("\n");
@@ -275,15 +384,14 @@ describe("the reading of imports", () => {
       "./again.ts static",
       "./other-types.ts type",
       "./later.ts dynamic",
+      ...["#native dynamic", "#native dynamic", "#native dynamic"],
       "node:fs type",
     ]);
   });
 
   test("finds the imports of this repository", () => {
     expect(frameworkImports.length).toBeGreaterThan(300);
-    const missing = frameworkImports.filter(
-      ({ to }) => to !== null && !statSync(join(root, to), { throwIfNoEntry: false }),
-    );
+    const missing = frameworkImports.filter(({ to }) => to !== null && !existsSync(join(root, to)));
     expect(missing.map(describeImport)).toEqual([]);
   });
 });

@@ -3,8 +3,8 @@
 
 import * as gd from "gradus";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type { Code } from "../../src/backends/cpu/code-generator.ts";
 import { KernelTimes } from "../../src/backends/cpu/kernel-times.ts";
-import type { LoadedProgram } from "../../src/backends/cpu/threads.ts";
 import type { Program } from "../../src/compiler/index.ts";
 import { input, programOf } from "../support/compile.ts";
 
@@ -16,6 +16,12 @@ afterEach(() => {
   settings.GRADUS_DEBUG = undefined;
   vi.restoreAllMocks();
 });
+
+/** Code that runs nothing: it is known by its number. */
+class NumberedCode implements Code {
+  readonly bytes = 100;
+  constructor(readonly number: number) {}
+}
 
 /** What is printed from now on. */
 function listen(): string[] {
@@ -38,11 +44,11 @@ describe("the table of times", () => {
     vi.spyOn(performance, "now").mockImplementation(() => now);
     const times = new KernelTimes(program, (kernel) => {
       loaded.push(kernel);
-      return { loaded: { number: loaded.length - 1 } as unknown as LoadedProgram, parallel: true };
+      return { code: new NumberedCode(loaded.length - 1), parallel: true };
     });
     for (let i = 0; i < runs; i++) {
-      times.run((kernel, parallel) => {
-        const { number } = kernel as unknown as { number: number };
+      times.run((code, parallel) => {
+        const { number } = code as NumberedCode;
         expect(parallel).toBe(true);
         ran.push(number);
         now += milliseconds[number];

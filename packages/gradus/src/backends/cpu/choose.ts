@@ -29,7 +29,7 @@ export interface Choice {
   readonly heap: Heap;
   /** The one wanted, then those that serve until its code is ready. */
   readonly generators: readonly CodeGenerator[];
-  /** One line for who wonders: why native code is not what runs, or that its cache could not be used. */
+  /** One line of whole sentences for who wonders: why native code is not what runs, or that its cache could not be used. */
   readonly note: string | undefined;
 }
 
@@ -40,6 +40,8 @@ function wanted({ codegen }: Wishes): Codegen | undefined {
   throw new CpuBackendError(`There is no code generator "${name}". Set GRADUS_CODEGEN to wasm or native, or leave it out.`);
 }
 
+const lacking = (what: string): string => `Native code cannot be made: ${what.replace(/\s+/g, " ")}.`;
+
 export async function chooseGenerators(wishes: Wishes): Promise<Choice> {
   const codegen = wanted(wishes);
   const features = await detectFeatures();
@@ -48,13 +50,16 @@ export async function chooseGenerators(wishes: Wishes): Promise<Choice> {
   const isNative = "create" in native;
   if (codegen === "native" && !isNative) {
     throw new CpuBackendError(
-      `Native code cannot be made: ${native.missing ?? "it takes Node"}. Install a C compiler (gcc or clang) and the npm ` +
-        "package koffi, or leave the choice to Gradus.",
+      `${lacking(native.missing ?? "it takes Node")} Install a C compiler (gcc or clang) and the npm package koffi, or ` +
+        "leave the choice to Gradus.",
     );
   }
   // Shared memory stays where it is when it grows, and native code has its address.
   const heap = new Heap({ shared: features.threads && (threads > 1 || isNative), reservedBytes: controlLayout.size });
-  if (!isNative) return { heap, generators: [await openWasm(heap, threads, features)], note: native.missing };
+  if (!isNative) {
+    const note = native.missing === undefined ? undefined : lacking(native.missing);
+    return { heap, generators: [await openWasm(heap, threads, features)], note };
+  }
   const warmup = wishes.warmup === "wasm" ? [await openWasm(heap, threads, features)] : [];
   return { heap, generators: [native.create(heap, threads), ...warmup], note: native.note };
 }

@@ -11,7 +11,7 @@
 import { type Node, parseDotSpec } from "../../graph/index.ts";
 import { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, loop, Register, type Statement } from "../ir.ts";
+import { type BufferReference, type Expression, expressionsIn, loop, Register, type Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target, TileShape } from "../target.ts";
 import { ColumnLayout } from "./column-layout.ts";
@@ -19,6 +19,7 @@ import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensio
 import { indicesOf } from "./domain.ts";
 import type { Stores } from "./map-reduce.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
+import { transposed } from "./transpose.ts";
 import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 
 export interface LoweredContraction {
@@ -209,22 +210,89 @@ class Contraction {
         guard,
       );
     const full = this.rows.size % width === 0;
-    const { variables, part, position } = this.commonLoops();
-    const place = base.add(position.multiply(width));
-    const body = Array.from({ length: width }, (_, r): Statement => {
+    const rowAt = (r: number, k: Part): Expression => {
       const row = first.add(r);
       const inside = full ? null : this.build.within(row, 0, this.rows.size);
       const guard = inside === null || inside.node.op === "constant" ? null : inside;
       const never = inside !== null && inside.node.op === "constant" && inside.node.values[0] === 0;
       const zero = this.build.constant(0, "f32");
-      const element = never ? zero : at(row, part, guard);
-      const value = guard === null ? element : this.build.select(guard, element, zero);
-      return { op: "store", buffer: this.workspace, index: place.add(r), value };
-    });
+      const element = never ? zero : at(row, k, guard);
+      return guard === null ? element : this.build.select(guard, element, zero);
+    };
+    const body =
+      this.packAlongRows(width, (row, k) => at(first.add(row), k, null), base) ??
+      this.packTransposed(width, (r, k) => at(this.limited(first.add(r), full), k, null), this.workspace, (k) =>
+        base.add(k.multiply(width)),
+      ) ??
+      this.packOneByOne(width, rowAt, base);
     const cost = this.workspace.elements;
     const parallel = cost >= this.target.parallelThreshold;
-    const overPanels = loop(panel, this.nest(variables, body), { parallel: parallel && this.batch.size === 1, cost });
+    const overPanels = loop(panel, body, { parallel: parallel && this.batch.size === 1, cost });
     return this.batch.size === 1 ? [overPanels] : [loop(batch, [overPanels], { parallel, cost })];
+  }
+
+  private packOneByOne(width: number, rowAt: (r: number, k: Part) => Expression, base: Index): Statement[] {
+    const { variables, part, position } = this.commonLoops();
+    const place = base.add(position.multiply(width));
+    const stores = Array.from({ length: width }, (_, r): Statement => {
+      return { op: "store", buffer: this.workspace, index: place.add(r), value: rowAt(r, part) };
+    });
+    return this.nest(variables, stores);
+  }
+
+  /** Rows that lie side by side are packed as vectors; those past the end read on, and what comes of them is not used. */
+  private packAlongRows(width: number, at: (row: Index, k: Part) => Expression, base: Index): Statement[] | null {
+    if (!this.target.fullVectors || width > this.target.lanes) return null;
+    const { variables, part, position } = this.commonLoops();
+    const lane = new LoopVariable("lane", this.target.lanes);
+    const value = vectorize(this.build, at(Index.variable(lane), part), lane, Index.constant(0), this.target);
+    if (value.node.op !== "load" || value.node.guard !== null) return null;
+    const count = this.build.constant(width, "i32");
+    const index = base.add(position.multiply(width));
+    return this.nest(variables, [{ op: "store", buffer: this.workspace, index, value, count }]);
+  }
+
+  /**
+   * Numbers that lie side by side along the common dimensions are loaded as vectors, of `width` rows or columns, and
+   * transposed. Null where they do not lie so.
+   */
+  private packTransposed(
+    width: number,
+    at: (which: number, k: Part) => Expression,
+    buffer: BufferReference,
+    place: (k: Index) => Index,
+  ): Statement[] | null {
+    const { build, common } = this;
+    const { lanes, fullVectors } = this.target;
+    if (!fullVectors || common.size < lanes || width > lanes) return null;
+    const k = new LoopVariable("k", common.size);
+    const part: Part = { dimensions: common, at: unflatten(Index.variable(k), common.extents) };
+    const elements = Array.from({ length: width }, (_, i) => at(i, part));
+    // Of blocks it is known that they begin at a multiple of the lanes, and so that they do not cross the end of a row.
+    const blocks = Math.floor(common.size / lanes);
+    const block = new LoopVariable("k", blocks);
+    const start = Index.variable(block).multiply(lanes);
+    const vectors = elements.map((element) => vectorize(build, element, k, start, this.target));
+    if ([...expressionsIn(vectors)].some(({ node }) => node.op === "gather" || node.op === "gatherLanes")) return null;
+    const whole = blocks * lanes;
+    const count = width < lanes ? { count: build.constant(width, "i32") } : {};
+    const stores = transposed(build, vectors, lanes).map(
+      (value, j): Statement => ({ op: "store", buffer, index: place(start.add(j)), value, ...count }),
+    );
+    const rest = elements.map(
+      (value, i): Statement => ({ op: "store", buffer, index: place(Index.variable(k)).add(i), value }),
+    );
+    return [
+      loop(block, stores),
+      ...(whole < common.size ? [loop(k, rest, { from: Index.constant(whole) })] : []),
+    ];
+  }
+
+  /** A row, or the last one in its place. */
+  private limited(row: Index, always: boolean): Index {
+    const last = this.rows.size - 1;
+    if (always || row.maximum <= last) return row;
+    return Index.value(this.build.binary("min", this.build.index(row), this.build.constant(last, "i32")), last);
   }
 
   /** The column operand's vectors of one panel at one common element. */
@@ -242,6 +310,8 @@ class Contraction {
 
   private packColumns(batch: Index, start: Index): Statement {
     const packed = new LoopVariable("packed", this.blockPanels);
+    const byGroups = this.columns.contiguous ? null : this.packColumnGroups(batch, start, packed);
+    if (byGroups !== null) return byGroups;
     const { variables, part, position } = this.commonLoops();
     const place = Index.variable(packed)
       .multiply(this.common.size * this.tile.columns)
@@ -255,6 +325,31 @@ class Contraction {
       }),
     );
     return loop(packed, this.nest(variables, body), { to: this.blockEnd(start) });
+  }
+
+  /** Columns that do not lie side by side, but whose common elements do. */
+  private packColumnGroups(batch: Index, start: Index, packed: LoopVariable): Statement | null {
+    const { build, columns } = this;
+    const { lanes } = this.target;
+    const group = new LoopVariable("group", this.vectors);
+    const number = columns.group(
+      build,
+      start.add(Index.variable(packed)).multiply(this.vectors).add(Index.variable(group)),
+      1,
+      0,
+    );
+    const at = (lane: number, k: Part): Expression => {
+      const element = this.operandAt(this.columnOperand, [this.batchPart(batch), columns.symbolic, k]);
+      return columns.bind(build, element, columns.safePlace(build, number, Index.constant(lane)));
+    };
+    const place = (k: Index): Index =>
+      Index.variable(packed)
+        .multiply(this.common.size)
+        .add(k)
+        .multiply(this.tile.columns)
+        .add(Index.variable(group).multiply(lanes));
+    const body = this.packTransposed(lanes, at, this.scratch, place);
+    return body === null ? null : loop(packed, [loop(group, body)], { to: this.blockEnd(start) });
   }
 
   // Multiplying -----------------------------------------------------------------------------------------------------

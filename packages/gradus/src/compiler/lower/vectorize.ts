@@ -76,6 +76,8 @@ export function rebuild(
       return build.call(node.fn, node.args.map(map));
     case "splat":
       return build.splat(map(node.x), lanes);
+    case "shuffle":
+      return build.shuffle(map(node.a), map(node.b), node.pattern);
     case "gatherLanes":
       return build.gatherLanes(node.elements.map(map));
     case "checked":
@@ -200,6 +202,31 @@ export function vectorize(
       });
     return visitIndex(whole.substitute(variable, base.add(Index.variable(lane)), (value) => value));
   };
+  /** Lanes at constant distances from each other, where a few loads hold them all. */
+  const pick = (buffer: BufferReference, at: Expression): Expression | null => {
+    const known = distances(build, at);
+    if (known === null) return null;
+    const { first, offsets } = known;
+    const starts: number[] = [];
+    for (const offset of [...offsets].sort((x, y) => x - y)) {
+      if (starts.length === 0 || offset >= starts[starts.length - 1] + lanes) starts.push(offset);
+    }
+    if (starts.length > loadsOfAPick) return null;
+    const base = Index.value(first, Number.MAX_SAFE_INTEGER);
+    const [one, two = one, ...more] = starts.map((start) => ({
+      vector: build.load(buffer, base.add(start), null, lanes),
+      laneOf: (offset: number): number | null =>
+        offset >= start && offset < start + lanes ? offset - start : null,
+    }));
+    const ofTwo = offsets.map((offset) => one.laneOf(offset) ?? lanes + (two.laneOf(offset) ?? 0));
+    return more.reduce((picked, { vector, laneOf }) => {
+      const pattern = offsets.map((offset, lane) => {
+        const from = laneOf(offset);
+        return from === null ? lane : lanes + from;
+      });
+      return build.shuffle(picked, vector, pattern);
+    }, build.shuffle(one.vector, two.vector, ofTwo));
+  };
   const vectorizeLoad = (expression: Expression): Expression => {
     const { node } = expression;
     if (node.op !== "load") return expression;
@@ -208,6 +235,8 @@ export function vectorize(
     const gatherAny = (): Expression => {
       if (!fullVectors) return gather(expression);
       const at = build.splat(visit(build.index(index)), lanes);
+      const picked = guard === null ? pick(buffer, at) : null;
+      if (picked !== null) return picked;
       return build.gather(buffer, at, guard === null ? null : build.splat(visit(guard), lanes));
     };
     if (guard === null && !index.dependsOn(variable)) return gatherAny();
@@ -224,6 +253,25 @@ export function vectorize(
     return build.choose(inside, build.load(buffer, at(0), null, lanes), gatherAny());
   };
   return build.splat(visit(root), lanes);
+}
+
+/** Loads in which lanes are looked for: with more, a load for each lane is as good. */
+const loadsOfAPick = 4;
+
+/** A vector of indices as distances from a number. */
+function distances(
+  build: Builder,
+  { node }: Expression,
+): { readonly first: Expression; readonly offsets: readonly number[] } | null {
+  if (node.op === "constant") return { first: build.constant(0, "i32"), offsets: node.values };
+  if (node.op !== "binary" || node.fn !== "add") return null;
+  for (const [x, y] of [
+    [node.a.node, node.b.node],
+    [node.b.node, node.a.node],
+  ]) {
+    if (x.op === "splat" && y.op === "constant") return { first: x.x, offsets: y.values };
+  }
+  return null;
 }
 
 /** A quotient or remainder of numbers that are not negative. */

@@ -11,6 +11,9 @@ import type { Toolchain } from "./toolchain.ts";
 
 /** The compiler refused printed C, was ended, or could not be started. */
 export class CompilationError extends GradusError {
+  /** How it ended and the compiler's first error, in one line without a full stop. */
+  readonly reason: string;
+
   /** @param messages what the compiler wrote; the first three lines of it are shown */
   constructor({ name, command }: Toolchain, ending: string, messages: string) {
     const lines = messages.split("\n").filter((line) => line.trim() !== "");
@@ -20,6 +23,9 @@ export class CompilationError extends GradusError {
       "Set GRADUS_CODEGEN=wasm to do without native code.",
     ];
     super(parts.join("\n"));
+    // Before the error compilers may name the function that it is in.
+    const first = lines.find((line) => /\berror\b/i.test(line)) ?? lines[0];
+    this.reason = first === undefined ? ending : `${ending} and the message "${first.trim()}"`;
   }
 }
 

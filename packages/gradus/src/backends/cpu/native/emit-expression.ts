@@ -167,6 +167,10 @@ export class ExpressionWriter {
         if (node.guard !== null) operands.push(this.write(node.guard));
         return `gather_${node.guard === null ? "" : "where_"}${node.buffer.dtype}(${operands.join(", ")})`;
       }
+      case "shuffle": {
+        const operands = [node.a, node.b].map((operand) => this.write(operand));
+        return `SHUFFLE(${operands.join(", ")}, ${node.pattern.join(", ")})`;
+      }
       case "checked":
         return `checked_${vector ? "vint" : "int"}(call, ${this.write(node.x)}, ${node.limit})`;
       case "lane": {

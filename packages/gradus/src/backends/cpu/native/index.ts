@@ -2,7 +2,7 @@
 // through the conditional import "#native".
 
 import type { NativeSupport } from "../choose.ts";
-import { NativeCompiler } from "./compiler.ts";
+import { CompilationError, NativeCompiler } from "./compiler.ts";
 import { NativeGenerator } from "./generator.ts";
 import { LibraryCache } from "./library-cache.ts";
 import { importKoffi, NativeRuntime, runtimeSource } from "./runtime.ts";
@@ -15,9 +15,9 @@ export async function findNative(): Promise<NativeSupport> {
   if (typeof koffi === "string") return { missing: koffi };
   const toolchain = await findToolchain();
   if ("missing" in toolchain) return toolchain;
-  const cache = LibraryCache.open();
-  const compiler = new NativeCompiler(toolchain, cache);
   try {
+    const cache = LibraryCache.open();
+    const compiler = new NativeCompiler(toolchain, cache);
     const [library] = await compiler.compile([runtimeSource()]);
     const runtime = await NativeRuntime.load(koffi, library);
     const target = nativeTarget(toolchain.macros);
@@ -26,8 +26,12 @@ export async function findNative(): Promise<NativeSupport> {
       note: cache.notice ?? undefined,
     };
   } catch (error) {
-    return { missing: `${toolchain.name} did not make the runtime: ${firstLine(error)}` };
+    return { missing: `${toolchain.name} did not make the runtime: ${phraseOf(error)}` };
   }
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n", 1)[0];
+/** What went wrong, in one line without a full stop. */
+function phraseOf(error: unknown): string {
+  if (error instanceof CompilationError) return error.reason;
+  return String(error instanceof Error ? error.message : error).replace(/\.$/, "");
+}

@@ -503,14 +503,3 @@ EXPORT void *gradus_symbol(void *library, const char *name) {
 }
 
 EXPORT void gradus_close(void *library) { dlclose(library); }
-
-/* Addresses for so many bytes, which take up memory only once they are written to and read as zeros before that. NULL if
- * the system does not grant them. */
-EXPORT void *gradus_reserve(double bytes) {
-  void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory != MAP_FAILED) return memory;
-  set_error("reserving memory", strerror(errno));
-  return NULL;
-}
-
-EXPORT void gradus_unreserve(void *memory, double bytes) { munmap(memory, (size_t)bytes); }

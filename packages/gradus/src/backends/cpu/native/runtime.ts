@@ -2,7 +2,6 @@
 // compiles it, and when, is not known here. Handles are addresses; nothing stops a handle that was given back from being
 // used, which ends the process.
 
-import { constants } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { GradusError } from "../../../graph/index.ts";
 
@@ -63,8 +62,6 @@ const signatures = {
     "int32_t",
     ["void *", "void *", "void *", "void *", "int32_t", "double", "double", "int32_t", "int32_t", "int32_t"],
   ],
-  gradus_reserve: ["void *", ["double"]],
-  gradus_unreserve: ["void", ["void *", "double"]],
 } as const satisfies Record<string, readonly [result: string, parameters: readonly string[]]>;
 
 type TypeScriptOf = {
@@ -91,10 +88,7 @@ type Functions = {
 const [done, fault] = [0, 1];
 
 export class NativeRuntime {
-  readonly #koffi: Koffi;
   readonly #functions: Functions;
-  /** Kept alive as long as they are reserved, since their memory is. */
-  readonly #reserved = new Map<ArrayBuffer, bigint>();
 
   /**
    * Loads the library that was compiled from `runtimeSource()`.
@@ -113,7 +107,7 @@ export class NativeRuntime {
         { cause: error },
       );
     }
-    const runtime = new NativeRuntime(koffi, functions as unknown as Functions);
+    const runtime = new NativeRuntime(functions as unknown as Functions);
     const found = runtime.#functions.gradus_abi();
     if (found === abi) return runtime;
     throw new NativeRuntimeError(
@@ -121,8 +115,7 @@ export class NativeRuntime {
     );
   }
 
-  private constructor(koffi: Koffi, functions: Functions) {
-    this.#koffi = koffi;
+  private constructor(functions: Functions) {
     this.#functions = functions;
   }
 
@@ -214,37 +207,6 @@ export class NativeRuntime {
     throw this.#refusal(
       `Given were ${bases.length} bases and ${steps < 0 ? "all" : steps} steps from step ${first} on.`,
     );
-  }
-
-  /**
-   * Reserves addresses; memory is taken up page by page as it is written to, and reads as zeros before that.
-   *
-   * @param bytes at most `buffer.constants.MAX_LENGTH`: 4 GiB up to Node 20
-   * @throws NativeRuntimeError if there are not that many to be had
-   */
-  reserve(bytes: number): ArrayBuffer {
-    // Past this limit koffi's view is no exception but the end of the process.
-    if (!(bytes >= 1 && bytes <= constants.MAX_LENGTH)) {
-      throw new NativeRuntimeError(
-        `${bytes} bytes cannot be reserved. Ask for 1 to ${constants.MAX_LENGTH}, the most that this version of Node allows.`,
-      );
-    }
-    const pointer = this.#granted(this.#functions.gradus_reserve(bytes), `Reserve less than ${bytes} bytes.`);
-    const buffer = this.#koffi.view(pointer, bytes);
-    this.#reserved.set(buffer, pointer);
-    return buffer;
-  }
-
-  /** Gives back what was reserved. The buffer and its views must not be touched after that: it ends the process. */
-  unreserve(buffer: ArrayBuffer): void {
-    const pointer = this.#reserved.get(buffer);
-    if (pointer === undefined) {
-      throw new NativeRuntimeError(
-        `A buffer of ${buffer.byteLength} bytes is none of the ${this.#reserved.size} reserved ones. Give each back once.`,
-      );
-    }
-    this.#reserved.delete(buffer);
-    this.#functions.gradus_unreserve(pointer, buffer.byteLength);
   }
 
   #granted<H extends bigint>(handle: bigint | null, remedy: string): H {

@@ -125,6 +125,13 @@ INLINE float float_int(int32_t bits) {
   return x;
 }
 
+/* Lanes of two vectors, by constant numbers. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vint){__VA_ARGS__})
+#endif
+
 /* Multiply-add: rounded once where the processor can. A single number comes out as it does in a vector. */
 #if defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMAF)
 INLINE vfloat fma_vfloat(vfloat a, vfloat b, vfloat c) {

@@ -32,14 +32,14 @@ void trip(const struct gradus_call *call) {
   words(call, 0)[1 + call->thread] = 1;
 }
 
-/* Thread 0 is at work until well after the others have met a fault. */
+/* Thread 0 is at work until well after another has met a fault, for which the rest may never begin. */
 void linger(const struct gradus_call *call) {
   _Atomic int32_t *failed = (_Atomic int32_t *)words(call, 0);
   if (call->thread > 0) {
     atomic_fetch_add(failed, 1);
     call->fault(call);
   }
-  while (atomic_load(failed) < call->threads - 1) usleep(100);
+  while (atomic_load(failed) == 0) usleep(100);
   usleep(20000);
   words(call, 0)[1] = 1;
 }
@@ -64,14 +64,16 @@ void leave(const struct gradus_call *call) {
 typedef int32_t run_function(void *pool, const void *program, char *heap, const double *bases, int32_t count,
                              double scratch, double scratch_bytes, int32_t parallel, int32_t first, int32_t steps);
 
-/* What the child of a fork finds: 0 if it ran the program, whose only step is `record`, alone, and could end the pool. */
-int32_t run_in_fork(run_function *run, void (*destroy)(void *), void *pool, const void *program, char *heap,
-                    const double *bases, int32_t count) {
+/* What the child of a fork finds: 0 if it ran a program, whose steps are `record` at base 0, alone and could end the
+ * pool. A fork leaves JavaScript's memory behind, and the heap with it, so this has a heap of its own. */
+int32_t run_in_fork(run_function *run, void (*destroy)(void *), void *pool, const void *program) {
+  static char heap[1024];
+  const double base = 0;
   const pid_t child = fork();
   if (child == 0) {
     alarm(10); /* rather than for ever */
-    int32_t result = run(pool, program, heap, bases, count, 0, 0, 1, 0, -1);
-    if (result == 0 && ((int32_t *)(heap + (int64_t)bases[0]))[8] != 1) result = 3;
+    int32_t result = run(pool, program, heap, &base, 1, 512, 64, 1, 0, -1);
+    if (result == 0 && ((int32_t *)heap)[8] != 1) result = 3;
     destroy(pool);
     _exit(result);
   }

@@ -1,4 +1,3 @@
-import { constants } from "node:buffer";
 import { execFile, execFileSync } from "node:child_process";
 import {
   constants as access,
@@ -77,8 +76,8 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   describe.each([
-    { waiting: "a futex", flags: [] },
-    { waiting: "a condition variable", flags: ["-DGRADUS_NO_FUTEX"] },
+    { waiting: "futexes", flags: [] },
+    { waiting: "condition variables", flags: ["-DGRADUS_NO_FUTEX"] },
   ])("whose threads sleep on $waiting", ({ waiting, flags }) => {
     const random = randomIntegers(11);
     const scratch = 3 * 65536;
@@ -130,6 +129,14 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
     });
     const run = (pool: Pool, program: ProgramHandle, parallel = true) =>
       runtime.run(pool, program, heap, bases, scratch, 128, parallel);
+
+    /** The address of a function of the runtime, for C to call. */
+    const entry = (name: string): number => runtime.symbol(runtime.open(runtimePath), name);
+    /** A function of runtime-steps.c that is called from here. */
+    const driver = (name: string, parameters: string[]) =>
+      (koffi as Koffi).decode(runtime.symbol(steps, name), (koffi as Koffi).proto("int32_t", parameters)) as (
+        ...values: unknown[]
+      ) => number;
 
     /** Mixes words to and fro between bases 0 and 1. */
     const mixing = (rounds: number): ProgramHandle =>
@@ -236,7 +243,7 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
 
     it.each([2, 3])("waits for a thread at work when others of %i have met a fault", (threads) => {
       expect(run(newPool(threads), newProgram({ name: "linger", places: [[0, 0]] }))).toBe(false);
-      expect([...words(bases[0], 2)]).toEqual([threads - 1, 1]);
+      expect(words(bases[0], 2)[1]).toBe(1);
     });
 
     it("keeps several pools and programs at once", () => {
@@ -249,11 +256,9 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
     });
 
     it("lets threads of the system's run programs on one pool in turn, and on two at the same time", () => {
-      const address = (name: string) => runtime.symbol(runtime.open(runtimePath), name);
-      const fromTwo = (koffi as Koffi).decode(
-        runtime.symbol(steps, "run_from_two"),
-        (koffi as Koffi).proto("int32_t", ["uintptr_t", "void *", "void *", "void *", "void *", "double", "double"]),
-      ) as (...values: unknown[]) => number;
+      const fromTwo = driver("run_from_two", [
+        ...["uintptr_t", "void *", "void *", "void *", "void *", "double", "double"],
+      ]);
       const [a, b] = [newPool(2), newPool(3)];
       const places: Step["places"] = [[0, 0]];
       const program = newProgram(
@@ -276,9 +281,9 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
         },
         { name: "leave", barrier: true, places },
       );
-      expect(fromTwo(address("gradus_run"), a, a, program, heap, bases[0], bases[0])).toBe(0);
+      expect(fromTwo(entry("gradus_run"), a, a, program, heap, bases[0], bases[0])).toBe(0);
       expect([...words(bases[0], 2)]).toEqual([0, 0]);
-      expect(fromTwo(address("gradus_run"), a, b, program, heap, bases[0], bases[1])).toBe(0);
+      expect(fromTwo(entry("gradus_run"), a, b, program, heap, bases[0], bases[1])).toBe(0);
       expect([...words(bases[1], 2)]).toEqual([0, 0]);
     });
 
@@ -293,19 +298,13 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
     });
 
     it("runs programs in a forked process on its only thread", () => {
-      const address = (name: string) => runtime.symbol(runtime.open(runtimePath), name);
-      const inFork = (koffi as Koffi).decode(
-        runtime.symbol(steps, "run_in_fork"),
-        (koffi as Koffi).proto("int32_t", [
-          ...["uintptr_t", "uintptr_t", "void *", "void *", "void *", "void *", "int32_t"],
-        ]),
-      ) as (...values: unknown[]) => number;
+      const inFork = driver("run_in_fork", ["uintptr_t", "uintptr_t", "void *", "void *"]);
       const pool = newPool(3);
-      const program = newProgram({ name: "record", barrier: true, places: [[0, 0]] });
+      const step: Step = { name: "record", barrier: true, places: [[0, 0]] };
+      const program = newProgram(step, step);
       expect(run(pool, program)).toBe(true);
-      const [gradusRun, destroy] = [address("gradus_run"), address("gradus_pool_destroy")];
-      for (let i = 0; i < 3; i++) expect(inFork(gradusRun, destroy, pool, program, heap, bases, 3)).toBe(0);
-      expect(words(bases[0], 9)[8]).toBe(3); // the child wrote to memory of its own
+      const [gradusRun, destroy] = [entry("gradus_run"), entry("gradus_pool_destroy")];
+      for (let i = 0; i < 3; i++) expect(inFork(gradusRun, destroy, pool, program)).toBe(0);
       expect(mistakes(pool, mixing(5), 5)).toBe(0);
     });
 
@@ -362,25 +361,22 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
       await expect(NativeRuntime.load(koffi as Koffi, other)).rejects.toThrow(NativeRuntimeError);
     });
 
-    it("reserves memory that is a heap as well", () => {
-      const buffer = runtime.reserve(2 ** 30);
-      const top = 2 ** 30 - 4096;
-      expect(new Float32Array(buffer, top, 1024).every((x) => x === 0)).toBe(true);
-      const program = newProgram({ name: "record", places: [[0, 16]] });
-      expect(runtime.run(newPool(2), program, new Uint8Array(buffer), Float64Array.of(top), 0, 64, true)).toBe(true);
-      expect(new Int32Array(buffer, top + 16, 9)[8]).toBe(2);
-      runtime.unreserve(buffer);
-      expect(() => runtime.unreserve(buffer)).toThrow(NativeRuntimeError);
-      expect(() => runtime.reserve(constants.MAX_LENGTH + 2)).toThrow(/cannot be reserved/);
+    it("may ask for large pages, which changes nothing else", () => {
+      const values = Int32Array.from({ length: count }, random);
+      words(bases[0], count).set(values);
+      runtime.preferLargePages(heap, heap.length);
+      expect(words(bases[0], count)).toEqual(values);
     });
 
     /** Runs a program on a pool of 4 that is never ended, then `end`, in a process or a worker of it. */
     const script = (end: string): string => `
+      const { readFileSync } = require("node:fs");
       const { createRequire } = require("node:module");
       const { isMainThread, parentPort, Worker } = require("node:worker_threads");
       const koffi = createRequire(${JSON.stringify(import.meta.url)})("koffi");
+      const path = ${JSON.stringify(runtimePath)};
       const work = () => {
-        const library = koffi.load(${JSON.stringify(runtimePath)});
+        const library = koffi.load(path);
         const address = "void *";
         const pool = library.func("gradus_pool_create", address, ["int"])(4);
         const program = library.func("gradus_program_create", address, [address, "int"])(Float64Array.of(0, 0), 2);
@@ -398,7 +394,12 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
         end: "after the Node worker that made the pool",
         code: `
           if (!isMainThread) work();
-          else new Worker(__filename).on("exit", () => setTimeout(() => process.stdout.write("."), 50));`,
+          else new Worker(__filename).on("exit", () => setTimeout(() => {
+            // The threads sleep in the library's code, which koffi by then has given up.
+            const { platform } = process;
+            const there = platform !== "linux" || readFileSync("/proc/self/maps", "utf8").includes(path);
+            process.stdout.write(there ? "." : ", unloaded");
+          }, 50));`,
       },
     ])("lets a process end $end", async ({ code }) => {
       const file = join(folder, "process.cjs");

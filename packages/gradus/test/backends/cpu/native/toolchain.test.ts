@@ -51,7 +51,7 @@ describe("the search for a compiler", () => {
     expect(command).toBe(launcher);
     expect(flags[0]).toBe("gcc");
     expect(flags.slice(-2)).toEqual(["-O1", "-m64"]);
-    expect(flags).toContain("-O3");
+    expect(flags).toContain("-O2");
   });
 
   it.each([
