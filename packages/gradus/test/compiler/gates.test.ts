@@ -140,6 +140,7 @@ interface Gate {
   /** The most that a step may be, run and need. */
   readonly kernels: number;
   readonly nodes: number;
+  /** As WebAssembly, since this is the same on every machine; native code is for the machine it is made on. */
   readonly arenaBytes: number;
   readonly codeBytes: number;
 }
@@ -174,16 +175,22 @@ function report(model: string, reached: Omit<Gate, "make">): void {
 }
 
 describe.each(Object.entries(gates))("a training step of %s", (model, gate) => {
-  test("is one program, of few kernels, little memory and little code", async () => {
+  test("is one program, of few kernels", async () => {
     const { step } = gate.make();
     const first = await costOf(() => step());
     expect(first.programs).toBe(2); // the initial values, and the step
     const second = await costOf(() => step());
     expect([second.flushes, second.programs]).toEqual([1, 0]);
     const { kernels, arenaBytes, codeBytes } = gd.memory();
-    report(model, { kernels, nodes: second.nodes, arenaBytes, codeBytes });
+    report(`${model}, ${gd.config().codegen}`, { kernels, nodes: second.nodes, arenaBytes, codeBytes });
     expect(second.kernels).toBe(kernels);
     expect(kernels).toBeLessThanOrEqual(gate.kernels);
+  });
+
+  test("takes little memory, and is little code, as WebAssembly", async () => {
+    await gd.init({ device: "cpu", codegen: "wasm" });
+    await gate.make().step();
+    const { arenaBytes, codeBytes } = gd.memory();
     expect(arenaBytes).toBeLessThanOrEqual(gate.arenaBytes);
     expect(codeBytes).toBeLessThanOrEqual(gate.codeBytes);
   });

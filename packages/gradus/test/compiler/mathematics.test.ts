@@ -1,13 +1,15 @@
 // The float32 functions of the cpu device against float64, over the whole float32 range: some 250,000 numbers of every
 // exponent and sign, subnormals included, and every number near the places where a function changes its way of
 // computing. Errors are in units in the last place (ulp) of the true value. All ways that a kernel computes in are looked
-// at: vectors with fused multiply-add, vectors without it as some browsers have them, and single numbers.
+// at: vectors with fused multiply-add, vectors without it as some browsers have them, and single numbers, as WebAssembly
+// and as native code.
 //
 // GRADUS_TEST_REPORT=1 with --silent=false prints what was measured.
 
 import * as gd from "gradus";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { createMath } from "../../src/backends/cpu/math.ts";
+import { hasNative } from "../support/native.ts";
 import { around, between, errorInUlp, integers, overAllExponents } from "../support/ulp.ts";
 
 const { fused } = vi.hoisted(() => ({ fused: { wanted: true } }));
@@ -122,14 +124,19 @@ function rowsOfThree(numbers: Float32Array): gd.Tensor {
 }
 
 interface Way {
+  readonly codegen: "wasm" | "native";
   readonly fused: boolean;
   readonly arrange: (numbers: Float32Array) => gd.Tensor;
 }
 
+const vectors = (numbers: Float32Array): gd.Tensor => gd.tensor(numbers);
+
 const ways: { readonly [name: string]: Way } = {
-  "in vectors": { fused: true, arrange: (numbers) => gd.tensor(numbers) },
-  "in vectors without fused multiply-add": { fused: false, arrange: (numbers) => gd.tensor(numbers) },
-  "one by one": { fused: true, arrange: rowsOfThree },
+  "WebAssembly, in vectors": { codegen: "wasm", fused: true, arrange: vectors },
+  "WebAssembly, in vectors without fused multiply-add": { codegen: "wasm", fused: false, arrange: vectors },
+  "WebAssembly, one by one": { codegen: "wasm", fused: true, arrange: rowsOfThree },
+  "native code, in vectors": { codegen: "native", fused: true, arrange: vectors },
+  "native code, one by one": { codegen: "native", fused: true, arrange: rowsOfThree },
 };
 
 interface Worst {
@@ -200,10 +207,12 @@ function expectExactly(found: gd.TypedArray, expected: readonly number[], told: 
   expect(wrong).toEqual([]);
 }
 
-describe.each(Object.entries(ways))("%s", (_, { fused: wanted, arrange }) => {
+const possible = Object.entries(ways).filter(([, { codegen }]) => codegen === "wasm" || hasNative);
+
+describe.each(possible)("%s", (_, { codegen, fused: wanted, arrange }) => {
   beforeAll(async () => {
     fused.wanted = wanted;
-    await gd.init({ device: "cpu" });
+    await gd.init({ device: "cpu", codegen });
   });
 
   /** Fills up to whole vectors and whole rows. */

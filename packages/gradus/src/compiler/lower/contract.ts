@@ -8,31 +8,30 @@
 // threads: each packs its block into its own scratch and multiplies it by all row panels. Where there are few row panels
 // and columns lie side by side in memory, packing would not pay, and tiles read the column operand where it is.
 
-import { type Node, parseDotSpec } from "../../graph/index.ts";
-import { Builder } from "../builder.ts";
+import type { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import { type BufferReference, type Expression, expressionsIn, loop, Register, type Statement } from "../ir.ts";
-import type { Kernel } from "../kernel.ts";
 import type { Target, TileShape } from "../target.ts";
 import { ColumnLayout } from "./column-layout.ts";
-import { type Dimensions, dimensionsOf, type Part, positionOf } from "./dimensions.ts";
+import {
+  type Dimensions,
+  dimensionsOf,
+  type Operand,
+  type Part,
+  type Product,
+  positionOf,
+  type Result,
+} from "./dimensions.ts";
 import { indicesOf } from "./domain.ts";
-import type { Stores } from "./map-reduce.ts";
-import { type Storage, Values, withoutOwn } from "./values.ts";
 import { transposed } from "./transpose.ts";
 import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 
-export interface LoweredContraction {
+export interface LoweredProduct {
   readonly phases: Statement[][];
   readonly scratchBytes: number;
   readonly multiplyAdds: number;
-  /** Packed row panels: memory the planner must find for this kernel alone. */
+  /** Packed row panels: memory the planner must find for this product alone. */
   readonly workspace: BufferReference;
-}
-
-interface Operand {
-  readonly node: Node;
-  readonly labels: string;
 }
 
 /** Tasks that a contraction is cut into at least, where it has the work, so that threads end together. */
@@ -43,21 +42,19 @@ const directPanels = 8;
 const shortLoop = 8;
 const rowsToPackFor = 12;
 
-export function lowerContraction(kernel: Kernel, storage: Storage, stores: Stores, target: Target): LoweredContraction {
-  return new Contraction(kernel, storage, stores, target).lower();
+/** @param build what the operands' elements are built by */
+export function lowerProduct(product: Product, build: Builder, target: Target): LoweredProduct {
+  return new Contraction(product, build, target).lower();
 }
 
 class Contraction {
-  private readonly build = new Builder();
-  private readonly node: Node<"dot">;
-  private readonly values: Values;
   private readonly batch: Dimensions;
   private readonly rows: Dimensions;
   private readonly columns: ColumnLayout;
   private readonly common: Dimensions;
   private readonly rowOperand: Operand;
   private readonly columnOperand: Operand;
-  private readonly out: string;
+  private readonly outShape: readonly number[];
   private readonly tile: TileShape;
   private readonly vectors: number;
   private readonly rowPanels: number;
@@ -71,23 +68,14 @@ class Contraction {
   private readonly work: number;
 
   constructor(
-    private readonly kernel: Kernel,
-    storage: Storage,
-    private readonly stores: Stores,
+    private readonly product: Product,
+    private readonly build: Builder,
     private readonly target: Target,
   ) {
-    this.node = kernel.anchors[0] as Node<"dot">;
-    const own = new Set([...kernel.outputs, ...kernel.anchors]);
-    this.values = new Values(this.build, withoutOwn(storage, own));
-    const spec = parseDotSpec(this.node.attributes.spec);
-    this.out = spec.out;
-    const [a, b] = this.node.inputs;
-    const free = [...spec.out].filter((label) => !(spec.a.includes(label) && spec.b.includes(label)));
-    const operands: Operand[] = [
-      { node: a, labels: spec.a },
-      { node: b, labels: spec.b },
-    ];
-    const [last, other] = spec.b.includes(free[free.length - 1]) ? operands.reverse() : operands;
+    const { a, b, out } = product;
+    this.outShape = dimensionsOf(out, [a, b]).extents;
+    const free = [...out].filter((label) => !(a.labels.includes(label) && b.labels.includes(label)));
+    const [last, other] = b.labels.includes(free[free.length - 1]) ? [b, a] : [a, b];
     // Results in columns are stored as vectors; but it is more that loads are, which are of all the common dimension.
     const exchanged = !this.fillsVectors(last, free) && this.fillsVectors(other, free);
     this.rowOperand = exchanged ? last : other;
@@ -96,11 +84,11 @@ class Contraction {
     const inColumn = (label: string): boolean => this.columnOperand.labels.includes(label);
     const role = (from: string, keep: (label: string) => boolean): Dimensions =>
       dimensionsOf([...from].filter(keep).join(""), [this.rowOperand, this.columnOperand]);
-    this.batch = role(spec.out, (label) => inRow(label) && inColumn(label));
-    this.rows = role(spec.out, (label) => inRow(label) && !inColumn(label));
+    this.batch = role(out, (label) => inRow(label) && inColumn(label));
+    this.rows = role(out, (label) => inRow(label) && !inColumn(label));
     // In the order in which the column operand lies in memory, which is walked more often.
-    this.common = role(this.columnOperand.labels, (label) => inRow(label) && !spec.out.includes(label));
-    const columns = role(spec.out, (label) => !inRow(label) && inColumn(label));
+    this.common = role(this.columnOperand.labels, (label) => inRow(label) && !out.includes(label));
+    const columns = role(out, (label) => !inRow(label) && inColumn(label));
     this.columns = new ColumnLayout(columns, target.lanes, this.rows.size, (at) =>
       this.operandAt(this.columnOperand, [this.firstBatch(), { dimensions: columns, at }, this.firstCommon()]),
     );
@@ -119,7 +107,7 @@ class Contraction {
       ? Math.max(1, Math.min(Math.floor(this.rowPanels / 4), Math.ceil(wantedTasks / tasks)))
       : 1;
     this.workspace = {
-      name: `rows${this.node.id}`,
+      name: `rows ${product.name}`,
       dtype: "float32",
       elements: this.batch.size * this.rowPanels * this.common.size * this.tile.rows,
       space: "arena",
@@ -129,13 +117,13 @@ class Contraction {
   }
 
   /** Whether vectors along the last free dimension of an operand lie side by side in memory. */
-  private fillsVectors({ node, labels }: Operand, free: readonly string[]): boolean {
+  private fillsVectors({ labels, shape, at }: Operand, free: readonly string[]): boolean {
     const label = free.findLast((name) => labels.includes(name));
-    if (label === undefined || node.shape[labels.indexOf(label)] < this.target.lanes) return false;
-    const variables = node.shape.map((extent, i) => new LoopVariable(labels[i], extent));
-    const element = this.values.at(
-      node,
+    if (label === undefined || shape[labels.indexOf(label)] < this.target.lanes) return false;
+    const variables = shape.map((extent, i) => new LoopVariable(labels[i], extent));
+    const element = at(
       variables.map((variable) => Index.variable(variable)),
+      null,
     );
     return element.node.op === "load" && element.node.index.coefficientOf(variables[labels.indexOf(label)]) === 1;
   }
@@ -152,7 +140,7 @@ class Contraction {
     return Math.max(1, Math.min(fitting, perTask, this.columnPanels));
   }
 
-  lower(): LoweredContraction {
+  lower(): LoweredProduct {
     return {
       phases: [this.packRows(), this.multiply()],
       scratchBytes: this.scratch.elements * 4 + 64,
@@ -162,7 +150,7 @@ class Contraction {
   }
 
   private operandAt(operand: Operand, parts: readonly Part[], guard: Expression | null = null): Expression {
-    return this.values.at(operand.node, positionOf(operand.labels, parts), guard);
+    return operand.at(positionOf(operand.labels, parts), guard);
   }
 
   private firstBatch(): Part {
@@ -502,21 +490,13 @@ class Contraction {
     batch: Index,
     row: Index,
     product: Expression,
-  ): { buffer: BufferReference; index: Index; value: Expression }[] {
+  ): readonly Result[] {
     const parts = [
       this.batchPart(batch),
       { dimensions: this.rows, at: unflatten(row, this.rows.extents) },
       this.columns.symbolic,
     ];
-    const flat = flatten(positionOf(this.out, parts), this.node.shape);
-    this.values.forget();
-    this.values.registers.clear();
-    this.values.registers.set(this.node as unknown as Node, product);
-    return this.kernel.outputs.flatMap((output) => {
-      const value = this.values.at(output, unflatten(flat, output.shape));
-      this.values.registers.set(output, value);
-      return this.stores(output).map((buffer) => ({ buffer, index: flat, value }));
-    });
+    return this.product.finish(flatten(positionOf(this.product.out, parts), this.outShape), product);
   }
 }
 

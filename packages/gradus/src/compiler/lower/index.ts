@@ -5,7 +5,7 @@ import type { BufferReference, LoweredKernel, Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import { isStaged, type StagedKernel } from "../stages.ts";
 import type { Target } from "../target.ts";
-import { lowerContraction } from "./contract.ts";
+import { lowerContraction } from "./dot.ts";
 import { lowerArgsort, lowerConcat, lowerCumulativeSum, lowerScatterAdd } from "./index-kernels.ts";
 import { lowerMapReduce, type Stores } from "./map-reduce.ts";
 import { lowerStages } from "./stages.ts";
@@ -16,7 +16,7 @@ interface Lowered {
   readonly scratchBytes?: number;
   readonly multiplyAdds?: number;
   /** Memory that the kernel needs for itself. */
-  readonly workspace?: BufferReference;
+  readonly workspaces?: readonly BufferReference[];
 }
 
 type Rule = (kernel: Kernel, storage: Storage, stores: Stores, target: Target) => Lowered;
@@ -71,7 +71,7 @@ export function lowerGroup(
     phases,
     scratchBytes: Math.max(0, ...lowered.map(({ scratchBytes = 0 }) => scratchBytes)),
     multiplyAdds: lowered.reduce((sum, { multiplyAdds = 0 }) => sum + multiplyAdds, 0),
-    workspaces: lowered.flatMap(({ workspace }) => workspace ?? []),
+    workspaces: lowered.flatMap(({ workspaces = [] }) => workspaces),
   };
 }
 
