@@ -3,16 +3,18 @@
 
 import type { ProgramGraph } from "../backends/backend.ts";
 import { dtypes, type Node, type Op, sizeOf, topologicalOrder } from "../graph/index.ts";
+import { type Likeness, likenessOf } from "./alike.ts";
 import { canonicalizeNode } from "./canonicalize.ts";
 import { debugging, printGraph, printKernels, printLoops, printPlan } from "./debug.ts";
 import { fuse } from "./fuse.ts";
 import { flatten } from "./index-expression.ts";
 import type { BufferReference } from "./ir.ts";
 import type { Kernel } from "./kernel.ts";
-import { lowerGroup } from "./lower/index.ts";
+import { type KernelWithWorkspace, lowerGroup } from "./lower/index.ts";
+import type { Stores } from "./lower/map-reduce.ts";
 import type { Storage } from "./lower/values.ts";
 import { plan } from "./plan.ts";
-import type { Program } from "./program.ts";
+import type { Program, ProgramKernel } from "./program.ts";
 import { GraphBuilder, rewrite } from "./rewrite.ts";
 import { schedule } from "./schedule.ts";
 import { simplifyNode } from "./simplify.ts";
@@ -64,7 +66,7 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
     isShared: (node) => fused.shared.has(node),
   };
   const stores = (node: Node): readonly BufferReference[] => references.get(node) ?? [];
-  const lowered = fused.groups.map((group) => lowerGroup(group, storage, stores, target));
+  const lowered = lowerGroups(fused.groups, storage, stores, target);
   const accesses = fused.groups.map((group, i) => {
     const writes = group.flatMap((kernel) => kernel.outputs.flatMap((node) => stores(node)));
     const reads = group.flatMap((kernel) => [...kernel.reads].flatMap((node) => storage.bufferOf(node) ?? []));
@@ -72,9 +74,10 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
   });
   const memory = plan(accesses);
   verifyPlan(accesses, memory);
-  const kernels = lowered.map(({ name, phases, multiplyAdds }, i) => ({
+  const kernels = lowered.map(({ name, phases, multiplyAdds, buffers }, i) => ({
     name,
-    phases: phases.map((phase) => schedule(phase, target)),
+    phases,
+    buffers,
     multiplyAdds,
     bytes: bytesMoved(fused.groups[i]),
   }));
@@ -93,6 +96,35 @@ export function compileProgram(graph: ProgramGraph, target: Target): Program {
   if (debugging("loops")) printLoops(program);
   if (debugging("plan")) printPlan(program, accesses);
   return program;
+}
+
+interface ScheduledKernel extends KernelWithWorkspace {
+  readonly buffers: ProgramKernel["buffers"];
+}
+
+/** Loops of all groups; those that are alike have the same ones. */
+function lowerGroups(
+  groups: readonly (readonly Kernel[])[],
+  storage: Storage,
+  stores: Stores,
+  target: Target,
+): ScheduledKernel[] {
+  const known = new Map<string, { readonly likeness: Likeness; readonly kernel: ScheduledKernel }>();
+  return groups.map((group, i) => {
+    const likeness = likenessOf(group, storage, stores);
+    const first = known.get(likeness.key);
+    if (first !== undefined) {
+      const workspaces = first.kernel.workspaces.map((memory) => ({ ...memory, name: `${memory.name}.${i}` }));
+      const buffers = new Map(first.likeness.buffers.map((buffer, k) => [buffer, likeness.buffers[k]]));
+      for (const [k, memory] of first.kernel.workspaces.entries()) buffers.set(memory, workspaces[k]);
+      return { ...first.kernel, workspaces, buffers };
+    }
+    const lowered = lowerGroup(group, storage, stores, target);
+    const phases = lowered.phases.map((phase) => schedule(phase, target));
+    const kernel: ScheduledKernel = { ...lowered, phases, buffers: new Map() };
+    known.set(likeness.key, { likeness, kernel });
+    return kernel;
+  });
 }
 
 function bytesMoved(group: readonly Kernel[]): number {

@@ -7,6 +7,8 @@ import type { MemoryPlan } from "./plan.ts";
 export interface ProgramKernel {
   readonly name: string;
   readonly phases: readonly LoopNest[];
+  /** What buffers its loops name are here, where the loops were made for another kernel alike. */
+  readonly buffers: ReadonlyMap<BufferReference, BufferReference>;
   /** Multiply-adds of its contractions. */
   readonly multiplyAdds: number;
   /** Bytes of the values it reads and of those it writes, each counted once. */

@@ -61,6 +61,8 @@ class Contraction {
   private readonly columnPanels: number;
   private readonly workspace: BufferReference;
   private readonly scratch: BufferReference;
+  /** Of the packed columns; a tile on its way to memory follows. */
+  private readonly blockElements: number;
   private readonly direct: boolean;
   private readonly blockPanels: number;
   private readonly rowBlocks: number;
@@ -112,8 +114,14 @@ class Contraction {
       elements: this.batch.size * this.rowPanels * this.common.size * this.tile.rows,
       space: "arena",
     };
-    const blockElements = this.direct ? 0 : this.blockPanels * this.common.size * this.tile.columns;
-    this.scratch = { name: "block", dtype: "float32", elements: blockElements, space: "scratch" };
+    this.blockElements = this.direct ? 0 : this.blockPanels * this.common.size * this.tile.columns;
+    const tileElements = target.fullVectors ? this.tile.rows * this.tile.columns : 0;
+    this.scratch = {
+      name: "block",
+      dtype: "float32",
+      elements: this.blockElements + tileElements,
+      space: "scratch",
+    };
   }
 
   /** Whether vectors along the last free dimension of an operand lie side by side in memory. */
@@ -260,8 +268,13 @@ class Contraction {
     const blocks = Math.floor(common.size / lanes);
     const block = new LoopVariable("k", blocks);
     const start = Index.variable(block).multiply(lanes);
-    const vectors = elements.map((element) => vectorize(build, element, k, start, this.target));
-    if ([...expressionsIn(vectors)].some(({ node }) => node.op === "gather" || node.op === "gatherLanes")) return null;
+    const asVector = (element: Expression): Expression => vectorize(build, element, k, start, this.target);
+    const isGathered = (vector: Expression): boolean =>
+      [...expressionsIn([vector])].some(({ node }) => node.op === "gather" || node.op === "gatherLanes");
+    // The first tells of most that they do not lie so.
+    if (isGathered(asVector(elements[0]))) return null;
+    const vectors = elements.map(asVector);
+    if (vectors.some(isGathered)) return null;
     const whole = blocks * lanes;
     const count = width < lanes ? { count: build.constant(width, "i32") } : {};
     const stores = transposed(build, vectors, lanes).map(
@@ -429,14 +442,39 @@ class Contraction {
   // The epilogue ----------------------------------------------------------------------------------------------------
 
   private storeTile(batch: Index, row: LoopVariable, column: Index, accumulators: Register[][]): Statement[] {
-    const { build, tile } = this;
+    const { build, tile, target } = this;
     const firstRow = Index.variable(row).multiply(tile.rows);
+    if (target.fullVectors) return this.storeRows(batch, firstRow, column, accumulators);
     return accumulators.flatMap((registers, r) => {
       const body = registers.flatMap((register, v) => this.storeGroup(batch, firstRow.add(r), column, v, register));
       const inside = build.within(firstRow.add(r), 0, this.rows.size);
       if (inside.node.op === "constant") return inside.node.values[0] ? body : [];
       return [{ op: "if", condition: inside, whenTrue: body, whenFalse: [] } as Statement];
     });
+  }
+
+  /** The tile by way of memory, so that the epilogue is there once for all of its rows: the code is much shorter. */
+  private storeRows(batch: Index, firstRow: Index, column: Index, accumulators: Register[][]): Statement[] {
+    const { build, tile, target } = this;
+    const place = (r: Index, v: number): Index =>
+      r.multiply(this.vectors).add(v).multiply(target.lanes).add(this.blockElements);
+    const stores = accumulators.flatMap((registers, r) =>
+      registers.map((register, v): Statement => {
+        return { op: "store", buffer: this.scratch, index: place(Index.constant(r), v), value: build.read(register) };
+      }),
+    );
+    const row = new LoopVariable("r", tile.rows);
+    const sums = accumulators[0].map(({ kind, lanes }, v) => new Register(`sum${v}`, kind, lanes));
+    const body = sums.flatMap((sum, v): Statement[] => {
+      const value = build.load(this.scratch, place(Index.variable(row), v), null, target.lanes);
+      return [
+        { op: "assign", register: sum, value },
+        ...this.storeGroup(batch, firstRow.add(Index.variable(row)), column, v, sum),
+      ];
+    });
+    const left = Index.constant(this.rows.size).subtract(firstRow);
+    const to = this.rows.size % tile.rows === 0 ? Index.constant(tile.rows) : this.limit(left, tile.rows);
+    return [...stores, loop(row, body, { to })];
   }
 
   /** Results of one row and one vector of columns, through the epilogue into memory. */

@@ -240,10 +240,15 @@ export function vectorize(
       return build.gather(buffer, at, guard === null ? null : build.splat(visit(guard), lanes));
     };
     if (guard === null && !index.dependsOn(variable)) return gatherAny();
+    // Where lanes lie by other rules than a constant step, picking finds those that lie side by side.
+    if (fullVectors && index.coefficientOf(variable) !== 1 && (guard === null || !guard.variables.has(variable)))
+      return gatherAny();
     const at = (lane: number): Index => substituteIndex(build, index, variable, base.add(lane));
-    const adjacent = Array.from({ length: lanes - 1 }, (_, i) => at(i + 1).subtract(at(i)).key);
-    const one = Index.constant(1).key;
-    if (!adjacent.every((key) => key === one)) return gatherAny();
+    if (index.coefficientOf(variable) !== 1) {
+      const adjacent = Array.from({ length: lanes - 1 }, (_, i) => at(i + 1).subtract(at(i)).key);
+      const one = Index.constant(1).key;
+      if (!adjacent.every((key) => key === one)) return gatherAny();
+    }
     if (guard === null) return build.load(buffer, at(0), null, lanes);
     if (!guard.variables.has(variable)) {
       return build.load(buffer, at(0), guard, lanes);

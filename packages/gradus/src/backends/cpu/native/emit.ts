@@ -29,25 +29,27 @@ export interface NativeProgram {
   /** C definitions by name. */
   readonly functions: ReadonlyMap<string, string>;
   readonly steps: readonly NativeStep[];
-  /** The steps of each kernel: from the first up to but excluding the last. */
-  readonly kernels: readonly { readonly first: number; readonly last: number }[];
 }
 
 export function emitProgram(program: Program): NativeProgram {
   const functions = new Map<string, string>();
   const steps: NativeStep[] = [];
-  const kernels = program.kernels.map((kernel, i) => {
-    const first = steps.length;
+  const written = new Map<LoopNest, { readonly name: string; readonly buffers: readonly BufferReference[] }>();
+  const write = (phase: LoopNest): { readonly name: string; readonly buffers: readonly BufferReference[] } => {
+    const { body, buffers } = new PhaseWriter().write(phase);
+    const name = `phase_${createHash("sha256").update(body).digest("hex").slice(0, 24)}`;
+    functions.set(name, `void ${name}(const struct gradus_call *call) {\n${body}}\n`);
+    return { name, buffers };
+  };
+  program.kernels.forEach((kernel, i) => {
     kernel.phases.forEach((phase, j) => {
-      const { body, buffers } = new PhaseWriter().write(phase);
-      const name = `phase_${createHash("sha256").update(body).digest("hex").slice(0, 24)}`;
-      functions.set(name, `void ${name}(const struct gradus_call *call) {\n${body}}\n`);
-      const barrier = j > 0 || program.plan.barriers[i];
-      steps.push({ function: name, barrier, places: buffers.map((buffer) => placeOf(buffer, program)) });
+      const phaseWritten = written.get(phase) ?? write(phase);
+      written.set(phase, phaseWritten);
+      const places = phaseWritten.buffers.map((buffer) => placeOf(kernel.buffers.get(buffer) ?? buffer, program));
+      steps.push({ function: phaseWritten.name, barrier: j > 0 || program.plan.barriers[i], places });
     });
-    return { first, last: steps.length };
   });
-  return { functions, steps, kernels };
+  return { functions, steps };
 }
 
 function placeOf(buffer: BufferReference, { inputs, outputs, plan }: Program): Place {

@@ -3,7 +3,7 @@
 //
 // Addresses lie in memory as 32-bit words, in the order that code-generator.ts gives.
 
-import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
+import type { Expression, LoopNest, Program, ProgramKernel, Register, Statement } from "../../../compiler/index.ts";
 import type { LoopVariable } from "../../../compiler/index-expression.ts";
 import { type BufferReference, bodyOf, operandsOf, valuesOf } from "../../../compiler/ir.ts";
 import { addressOrder } from "../code-generator.ts";
@@ -34,7 +34,7 @@ export function emitModule(program: Program, options: EmitOptions): Uint8Array<A
       if (j > 0) meet();
       const name = `${kernel.name}.${j}`;
       const phaseFunction = module.defineFunction({ params: ["i32", "i32", "i32"], results: [] }, name);
-      new PhaseEmitter(module, phaseFunction, name, program, libraryFunctions, options).emit(phase);
+      new PhaseEmitter(module, phaseFunction, name, program, kernel.buffers, libraryFunctions, options).emit(phase);
       run.get(0).get(1).get(2).call(phaseFunction.index);
     });
   });
@@ -85,6 +85,7 @@ class PhaseEmitter {
     private readonly code: FunctionBuilder,
     private readonly name: string,
     private readonly program: Program,
+    private readonly buffers: ProgramKernel["buffers"],
     private readonly library: ReadonlyMap<string, number>,
     private readonly options: EmitOptions,
   ) {
@@ -119,9 +120,9 @@ class PhaseEmitter {
    * that compiles twice can go over to the better code before the loop has ended.
    */
   private sharedLoop(phase: LoopNest, assigns: readonly Statement[], statement: Loop): void {
-    const { module, code, name, program, library, options } = this;
+    const { module, code, name, program, buffers, library, options } = this;
     const range = module.defineFunction({ params: ["i32", "i32", "i32", "i32", "i32"], results: [] }, `${name}.range`);
-    new PhaseEmitter(module, range, name, program, library, options).emitRange(phase, assigns, statement);
+    new PhaseEmitter(module, range, name, program, buffers, library, options).emitRange(phase, assigns, statement);
     const counter = code.local("i32");
     const end = code.local("i32");
     const chunk = code.local("i32");
@@ -175,8 +176,9 @@ class PhaseEmitter {
   private loadBases(phase: LoopNest): void {
     const { code, program } = this;
     const { inputs, outputs, plan } = program;
-    for (const buffer of buffersIn(phase)) {
-      const key = baseKey(buffer);
+    for (const named of buffersIn(phase)) {
+      const key = baseKey(named);
+      const buffer = this.buffers.get(named) ?? named;
       if (this.bases.has(key)) continue;
       const local = code.local("i32");
       this.bases.set(key, local);
