@@ -51,7 +51,8 @@ function findSplit(indices: readonly Index[], variables: readonly LoopVariable[]
   return null;
 }
 
-function replace(build: Builder, domain: Domain, variable: LoopVariable, by: Index): void {
+/** Puts an index in the place of a variable, everywhere. */
+export function replace(build: Builder, domain: Domain, variable: LoopVariable, by: Index): void {
   domain.values = domain.values.map((value) => substitute(build, value, variable, by));
   domain.indices = domain.indices.map((index) => substituteIndex(build, index, variable, by));
 }

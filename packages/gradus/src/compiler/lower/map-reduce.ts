@@ -4,7 +4,7 @@
 import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
-import { flatten, Index, type LoopVariable, unflatten } from "../index-expression.ts";
+import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
 import { type BufferReference, type Expression, expressionsIn, kindOf, loop, Register, type Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
@@ -20,7 +20,7 @@ import {
   startOf,
   unorderedFor,
 } from "./accumulators.ts";
-import { type Domain, indicesOf, normalize } from "./domain.ts";
+import { type Domain, indicesOf, normalize, replace } from "./domain.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
 import { storeVector, vectorize } from "./vectorize.ts";
 
@@ -35,6 +35,9 @@ export function lowerMapReduce(kernel: Kernel, storage: Storage, stores: Stores,
 
 /** Vectors that the reductions of a loop are spread over, to hide the latency of an addition. */
 const sumVectors = 4;
+
+/** Results that a row of merged ones has at least, where there are so many. */
+const longRow = 256;
 
 /** How much more an access counts that is made for every element of a reduction. */
 const innerWeight = 8;
@@ -117,6 +120,35 @@ export class MapReduce {
       if (accumulator.position !== null) this.domain.values.push(build.index(accumulator.position.at));
     }
     normalize(build, this.domain);
+    if (target.fullVectors) this.mergeShortRows();
+  }
+
+  /**
+   * Results that lie side by side in rows shorter than two vectors become one long row, whose vectors run across the ends
+   * of the short ones.
+   */
+  private mergeShortRows(): void {
+    const { domain, build } = this;
+    const { lanes } = this.target;
+    const { outer, inner, indices, values } = domain;
+    const fast = outer[outer.length - 1];
+    const reduced = sizeOf(inner.map((variable) => variable.extent));
+    if (fast === undefined || fast.extent >= 2 * lanes || fast.extent % lanes === 0 || reduced >= lanes) return;
+    if ([...expressionsIn(values)].some(({ kind }) => kind === "f64")) return;
+    let first = outer.length - 1;
+    let extent = fast.extent;
+    if (!indices.every((index) => index.coefficientOf(fast) === 1)) return;
+    while (first > 0 && extent < longRow && indices.every((index) => index.coefficientOf(outer[first - 1]) === extent))
+      extent *= outer[--first].extent;
+    if (first === outer.length - 1) return;
+    const merged = outer.slice(first);
+    const row = new LoopVariable(merged.map(({ name }) => name).join(""), extent);
+    const places = unflatten(
+      Index.variable(row),
+      merged.map((variable) => variable.extent),
+    );
+    merged.forEach((variable, i) => replace(build, domain, variable, places[i]));
+    domain.outer = [...outer.slice(0, first), row];
   }
 
   /** Opens an accumulator for a reduction and gives the value of one element. */
@@ -175,19 +207,21 @@ export class MapReduce {
     if (along !== null && outer.includes(along)) {
       // Results do not depend on each other, so any of their loops can be the innermost.
       loops = outer.filter((variable) => variable !== along);
-      const whole = Math.floor(along.extent / lanes) * lanes;
-      const isOutermost = loops.length === 0;
-      body = [
-        loop(along, this.results({ along, lanes }), {
-          to: Index.constant(whole),
-          step: lanes,
-          parallel: parallel && isOutermost,
-          cost,
-        }),
-      ];
+      const blocks = Math.floor(along.extent / lanes);
+      const whole = blocks * lanes;
+      const shared = { parallel: parallel && loops.length === 0, cost };
+      if (this.target.fullVectors) {
+        // That a vector begins at a multiple of the lanes tells where it crosses the end of a row.
+        const block = new LoopVariable(along.name, blocks);
+        const base = Index.variable(block).multiply(lanes);
+        body = blocks === 0 ? [] : [loop(block, this.results({ along, base, lanes }), shared)];
+      } else {
+        const vectors = this.results({ along, base: Index.variable(along), lanes });
+        body = [loop(along, vectors, { to: Index.constant(whole), step: lanes, ...shared })];
+      }
       if (whole < along.extent) body.push(loop(along, this.results(null), { from: Index.constant(whole) }));
     } else {
-      body = this.results(along === null ? null : { along, lanes });
+      body = this.results(along === null ? null : { along, base: Index.variable(along), lanes });
     }
     for (let i = loops.length - 1; i >= 0; i--) body = [loop(loops[i], body, { parallel: parallel && i === 0, cost })];
     return body;
@@ -226,7 +260,7 @@ export class MapReduce {
   }
 
   /** Statements for one result, or for a vector of results, or for one result reduced by vectors. */
-  private results(vector: { along: LoopVariable; lanes: number } | null): Statement[] {
+  private results(vector: { along: LoopVariable; base: Index; lanes: number } | null): Statement[] {
     const byElement = vector !== null && this.domain.inner.includes(vector.along);
     const width = vector !== null && !byElement ? vector.lanes : 1;
     const registers = new Map<Register, Register>();
@@ -243,7 +277,7 @@ export class MapReduce {
     const take = (value: Expression): Expression =>
       width === 1
         ? value
-        : vectorize(this.build, value, vector!.along, Index.variable(vector!.along), this.target, registers);
+        : vectorize(this.build, value, vector!.along, vector!.base, this.target, registers);
     const statements: Statement[] = [];
     if (this.accumulators.length > 0) {
       statements.push(
@@ -256,7 +290,7 @@ export class MapReduce {
       if (width === 1) statements.push({ op: "store", buffer, index, value: result });
       else
         statements.push(
-          ...storeVector(this.build, buffer, index, result, vector!.along, Index.variable(vector!.along), this.target),
+          ...storeVector(this.build, buffer, index, result, vector!.along, vector!.base, this.target),
         );
     }
     for (const { register, value } of this.held)

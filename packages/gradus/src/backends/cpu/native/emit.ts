@@ -22,6 +22,8 @@ export const bases = { arena: 0, scalars: 1, buffers: 2 } as const;
 export interface NativeStep {
   readonly function: string;
   readonly barrier: boolean;
+  /** Loops in it that threads share. */
+  readonly loops: number;
   readonly places: readonly Place[];
 }
 
@@ -34,19 +36,19 @@ export interface NativeProgram {
 export function emitProgram(program: Program): NativeProgram {
   const functions = new Map<string, string>();
   const steps: NativeStep[] = [];
-  const written = new Map<LoopNest, { readonly name: string; readonly buffers: readonly BufferReference[] }>();
-  const write = (phase: LoopNest): { readonly name: string; readonly buffers: readonly BufferReference[] } => {
-    const { body, buffers } = new PhaseWriter().write(phase);
+  const written = new Map<LoopNest, Written & { readonly name: string }>();
+  const write = (phase: LoopNest): Written & { readonly name: string } => {
+    const { body, buffers, loops } = new PhaseWriter().write(phase);
     const name = `phase_${createHash("sha256").update(body).digest("hex").slice(0, 24)}`;
     functions.set(name, `void ${name}(const struct gradus_call *call) {\n${body}}\n`);
-    return { name, buffers };
+    return { name, body, buffers, loops };
   };
   program.kernels.forEach((kernel, i) => {
     kernel.phases.forEach((phase, j) => {
-      const phaseWritten = written.get(phase) ?? write(phase);
-      written.set(phase, phaseWritten);
-      const places = phaseWritten.buffers.map((buffer) => placeOf(kernel.buffers.get(buffer) ?? buffer, program));
-      steps.push({ function: phaseWritten.name, barrier: j > 0 || program.plan.barriers[i], places });
+      const known = written.get(phase) ?? write(phase);
+      written.set(phase, known);
+      const places = known.buffers.map((buffer) => placeOf(kernel.buffers.get(buffer) ?? buffer, program));
+      steps.push({ function: known.name, barrier: j > 0 || program.plan.barriers[i], loops: known.loops, places });
     });
   });
   return { functions, steps };
@@ -77,7 +79,15 @@ const elementType: { readonly [D in DType]: string } = {
 
 type Loop = Extract<Statement, { op: "for" }>;
 
+interface Written {
+  readonly body: string;
+  /** In the order in which the body numbers them. */
+  readonly buffers: readonly BufferReference[];
+  readonly loops: number;
+}
+
 class PhaseWriter {
+  private loops = 0;
   private readonly registers = new Map<Register, string>();
   private readonly variables = new Map<LoopVariable, string>();
   private readonly buffers = new Map<string, { readonly name: string; readonly buffer: BufferReference }>();
@@ -89,7 +99,7 @@ class PhaseWriter {
     buffer: (buffer) => this.bufferName(buffer),
   });
 
-  write(phase: LoopNest): { body: string; buffers: BufferReference[] } {
+  write(phase: LoopNest): Written {
     for (const statement of phase.body) {
       if (statement.op === "assign") this.statement(statement, "  ");
       else if (statement.op === "for" && statement.parallel) this.loop(statement, "  ");
@@ -104,7 +114,8 @@ class PhaseWriter {
       ...[...this.scratch].map(([type, name]) => `  ${type} *const ${name} = (${type} *)call->scratch;`),
       ...[...this.registers].map(([{ kind, lanes }, name]) => `  ${typeOf(kind, lanes)} ${name};`),
     ];
-    return { body: `${[...declarations, ...this.lines].join("\n")}\n`, buffers: named.map(({ buffer }) => buffer) };
+    const body = `${[...declarations, ...this.lines].join("\n")}\n`;
+    return { body, buffers: named.map(({ buffer }) => buffer), loops: this.loops };
   }
 
   private registerName(register: Register): string {
@@ -173,8 +184,11 @@ class PhaseWriter {
       this.block(`${indent}for (int32_t ${declared}; ${name} < ${limit}; ${name} += ${step}) {`, body, indent);
       return;
     }
-    this.lines.push(`${indent}{`, `${indent}  int32_t ${name} = ${start}, ${name}_end = ${end};`);
-    this.lines.push(`${indent}  take_share(call, &${name}, &${name}_end, ${step});`);
+    const loop = this.loops++;
+    this.lines.push(
+      `${indent}struct shared_loop shared${loop} = share(call, ${loop}, ${start}, ${end}, ${step});`,
+      `${indent}for (int32_t ${name}, ${name}_end; next_piece(&shared${loop}, &${name}, &${name}_end);) {`,
+    );
     this.block(`${indent}  for (; ${name} < ${name}_end; ${name} += ${step}) {`, body, `${indent}  `);
     this.lines.push(`${indent}}`);
   }

@@ -124,14 +124,14 @@ export class NativeGenerator implements CodeGenerator {
   private link({ steps, units }: NativeCode): ProgramHandle {
     for (const unit of units) unit.library ??= this.runtime.open(unit.compilation.wait()[unit.index]);
     const count = steps.reduce((sum, { places }) => sum + places.length, 0);
-    const table = new Float64Array(2 + 3 * steps.length + 2 * count);
+    const table = new Float64Array(2 + 4 * steps.length + 2 * count);
     table[0] = steps.length;
     table[1] = count;
     let place = 0;
-    steps.forEach(({ function: name, barrier, places }, i) => {
+    steps.forEach(({ function: name, barrier, loops, places }, i) => {
       const { library } = this.functions.get(name)!;
-      table.set([this.runtime.symbol(library!, name), Number(barrier), place], 2 + 3 * i);
-      for (const { base, offset } of places) table.set([base, offset], 2 + 3 * steps.length + 2 * place++);
+      table.set([this.runtime.symbol(library!, name), Number(barrier), place, loops], 2 + 4 * i);
+      for (const { base, offset } of places) table.set([base, offset], 2 + 4 * steps.length + 2 * place++);
     });
     return this.runtime.createProgram(table);
   }

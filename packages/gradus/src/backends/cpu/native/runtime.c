@@ -159,14 +159,18 @@ struct step {
   gradus_function *function;
   const struct gradus_place *places;
   int32_t barrier; /* whether all threads meet before it */
+  int32_t loops;   /* shared loops of the steps before it */
 };
 
 struct program {
   int32_t count;
   int32_t bases; /* that its places refer to */
+  int32_t loops; /* that threads share, in all steps */
   struct step *steps;
   struct gradus_place *places;
 };
+
+enum { most_loops = 1 << 20 };
 
 /* Whether a number from JavaScript is an integer within bounds. */
 static int is_whole(double x, double least, double most) { return x >= least && x <= most && x == (double)(int64_t)x; }
@@ -181,8 +185,8 @@ EXPORT void gradus_program_destroy(struct program *program) {
 }
 
 /* Copies a program from a table: how many steps and places there are; of each step its function's address, whether there
- * is a barrier before it (0 or 1) and the index of its first place; of each place its base and offset. NULL if the table
- * is not that. */
+ * is a barrier before it (0 or 1), the index of its first place and how many loops of it threads share; of each place its
+ * base and offset. NULL if the table is not that. */
 EXPORT struct program *gradus_program_create(const double *table, int32_t length) {
   static const char what[] = "the table of steps";
   if (table == NULL || length < 2 || !is_whole(table[0], 0, INT32_MAX) || !is_whole(table[1], 0, INT32_MAX)) {
@@ -190,7 +194,7 @@ EXPORT struct program *gradus_program_create(const double *table, int32_t length
     return NULL;
   }
   const int64_t steps = (int64_t)table[0], places = (int64_t)table[1];
-  if (2 + 3 * steps + 2 * places != length) {
+  if (2 + 4 * steps + 2 * places != length) {
     set_error(what, "its length does not follow from its counts");
     return NULL;
   }
@@ -207,9 +211,12 @@ EXPORT struct program *gradus_program_create(const double *table, int32_t length
   program->count = (int32_t)steps;
   int sound = 1;
   const double *row = table + 2;
-  for (int64_t i = 0; i < steps && sound; i++, row += 3) {
-    sound = is_whole(row[0], 1, most_integer) && is_whole(row[1], 0, 1) && is_whole(row[2], 0, (double)places);
+  for (int64_t i = 0; i < steps && sound; i++, row += 4) {
+    sound = is_whole(row[0], 1, most_integer) && is_whole(row[1], 0, 1) && is_whole(row[2], 0, (double)places) &&
+            is_whole(row[3], 0, most_loops - program->loops);
     if (!sound) break;
+    program->steps[i].loops = program->loops;
+    program->loops += (int32_t)row[3];
     program->steps[i].function = (gradus_function *)(uintptr_t)row[0];
     program->steps[i].barrier = (int32_t)row[1];
     program->steps[i].places = program->places + (int64_t)row[2];
@@ -255,6 +262,8 @@ struct pool {
   pthread_mutex_t mutex; /* held by the caller of a run */
   char **bases;
   int32_t capacity; /* of bases */
+  struct gradus_claim *claims;
+  int64_t claims_capacity;
   struct worker *workers; /* threads - 1 */
 
   _Alignas(line) struct gate commands; /* opens for every run */
@@ -308,6 +317,7 @@ static void run_share(struct pool *pool, int32_t thread, int32_t threads) {
     if (step->barrier && call.threads > 1 && meet(pool)) return;
     if (atomic_load_explicit(&pool->faulted, memory_order_relaxed)) continue;
     call.places = step->places;
+    call.claims = pool->claims + (int64_t)step->loops * threads;
     step->function(&call);
   }
 }
@@ -363,6 +373,7 @@ static int start(struct worker *worker) {
 
 static void pool_free(struct pool *pool) {
   free(pool->bases);
+  free(pool->claims);
   free(pool->workers);
   free(pool);
 }
@@ -437,6 +448,21 @@ static int locate(struct pool *pool, char *heap, const double *bases, int32_t co
   return 1;
 }
 
+/* Makes every thread's part of every shared loop free to be taken. Returns 0 if there is no memory for it. */
+static int free_claims(struct pool *pool, int64_t count) {
+  if (count > pool->claims_capacity) {
+    free(pool->claims);
+    pool->claims_capacity = 0;
+    pool->claims = NULL;
+    void *memory = NULL;
+    if (posix_memalign(&memory, line, (size_t)count * sizeof *pool->claims) != 0) return 0;
+    pool->claims = memory;
+    pool->claims_capacity = count;
+  }
+  if (count > 0) memset(pool->claims, 0, (size_t)count * sizeof *pool->claims);
+  return 1;
+}
+
 enum { done = 0, ended_by_fault = 1, refused = 2 };
 
 /* Runs `steps` steps from `first` on, or all that follow if it is negative: on all threads, or on the caller alone. The
@@ -458,7 +484,9 @@ EXPORT int32_t gradus_run(struct pool *pool, const struct program *program, char
   const int forked = pool->forks != forks;
   if (!forked) pthread_mutex_lock(&pool->mutex);
   int32_t result = refused;
-  if (locate(pool, heap, bases, count)) {
+  const int alone = !parallel || pool->threads == 1 || forked;
+  const int64_t claims = alone ? 0 : (int64_t)program->loops * pool->threads;
+  if (locate(pool, heap, bases, count) && free_claims(pool, claims)) {
     pool->run = (struct run){
       .program = program,
       .bases = pool->bases,
@@ -468,7 +496,7 @@ EXPORT int32_t gradus_run(struct pool *pool, const struct program *program, char
       .end = steps < 0 ? program->count : first + steps,
     };
     atomic_store_explicit(&pool->faulted, 0, memory_order_relaxed);
-    if (!parallel || pool->threads == 1 || forked) {
+    if (alone) {
       run_share(pool, 0, 1);
     } else {
       open_gate(&pool->commands);

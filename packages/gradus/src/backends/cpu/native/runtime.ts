@@ -21,7 +21,7 @@ export type Library = Handle<"library">;
 export class NativeRuntimeError extends GradusError {}
 
 /** What `abi.h` calls itself. */
-const abi = "gradus native 1";
+const abi = "gradus native 2";
 
 const read = (file: string): string => {
   // The folder of the sources, from there as well as from where this file is compiled to.
@@ -151,14 +151,15 @@ export class NativeRuntime {
 
   /**
    * Makes a program of a table: [steps, places], then of each step [address of its function, 1 if all threads meet before
-   * it or else 0, index of its first place], then of each place [index of its base, bytes from there].
+   * it or else 0, index of its first place, number of its shared loops], then of each place [index of its base, bytes from
+   * there].
    *
    * @throws NativeRuntimeError if the table is not that
    */
   createProgram(table: Float64Array): ProgramHandle {
     return this.#granted<ProgramHandle>(
       this.#functions.gradus_program_create(table, table.length),
-      `The table of ${table.length} numbers has to give 3 for each step and 2 for each place.`,
+      `The table of ${table.length} numbers has to give 4 for each step and 2 for each place.`,
     );
   }
 

@@ -211,12 +211,45 @@ INLINE vint checked_vint(const struct gradus_call *call, vint index, int32_t lim
   return index;
 }
 
-/* Of n steps thread t of T takes those from n t / T to n (t + 1) / T. */
-INLINE void take_share(const struct gradus_call *call, int32_t *from, int32_t *to, int32_t step) {
-  int64_t start = *from;
-  int64_t steps = (*to - start + step - 1) / step;
-  if (steps <= 0) return;
-  int64_t end = start + steps * (call->thread + 1) / call->threads * step;
-  *from = (int32_t)(start + steps * call->thread / call->threads * step);
-  if (end < *to) *to = (int32_t)end;
+/* A loop that threads share. Of n steps thread t of T has those from n t / T to n (t + 1) / T, which it takes in a few
+ * pieces. Who is done takes pieces of others: a thread that the system has set aside holds nobody up for long. */
+struct shared_loop {
+  struct gradus_claim *claims;
+  int64_t start, steps;
+  int32_t end, step, thread, threads, helped;
+};
+enum { pieces_of_a_part = 4 };
+
+INLINE struct shared_loop share(const struct gradus_call *call, int32_t loop, int32_t start, int32_t end, int32_t step) {
+  int64_t steps = ((int64_t)end - start + step - 1) / step;
+  return (struct shared_loop){
+    .claims = call->claims + (int64_t)loop * call->threads,
+    .start = start,
+    .steps = steps < 0 ? 0 : steps,
+    .end = end,
+    .step = step,
+    .thread = call->thread,
+    .threads = call->threads,
+  };
+}
+
+/* Whether there is a piece left, and where it begins and ends. */
+INLINE int next_piece(struct shared_loop *loop, int32_t *from, int32_t *to) {
+  for (; loop->helped < loop->threads; loop->helped++) {
+    int32_t owner = (loop->thread + loop->helped) % loop->threads;
+    int64_t first = loop->steps * owner / loop->threads;
+    int64_t count = loop->steps * (owner + 1) / loop->threads - first;
+    int64_t pieces = loop->threads == 1 ? 1 : pieces_of_a_part;
+    if (pieces > count) pieces = count;
+    if (pieces == 0) continue;
+    int64_t piece = loop->helped; /* alone there is one piece, and it is taken after the first look */
+    if (loop->threads > 1) piece = __atomic_fetch_add(&loop->claims[owner].taken, 1, __ATOMIC_RELAXED);
+    else loop->helped++;
+    if (piece >= pieces) continue;
+    int64_t last = loop->start + (first + count * (piece + 1) / pieces) * loop->step;
+    *from = (int32_t)(loop->start + (first + count * piece / pieces) * loop->step);
+    *to = last < loop->end ? (int32_t)last : loop->end;
+    return 1;
+  }
+  return 0;
 }

@@ -151,7 +151,7 @@ export async function compilerThat(lines: string): Promise<string> {
   return script(
     newFolder(),
     "compiler",
-    `case "$*" in *-E*) exec ${installed} "$@";; esac
+    `case " $* " in *" -E "*) exec ${installed} "$@";; esac
      for file in "$@"; do case "$file" in *.c) source="$file";; esac; done
      case "$(cat "$source")" in *gradus_pool_create*) part=runtime;; *) part=program;; esac
      ${lines}

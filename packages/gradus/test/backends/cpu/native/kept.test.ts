@@ -17,13 +17,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import type { InitOptions } from "gradus";
 import { beforeAll, describe, expect, it } from "vitest";
 import { NativeCompiler } from "../../../../src/backends/cpu/native/compiler.ts";
 import { LibraryCache } from "../../../../src/backends/cpu/native/library-cache.ts";
 import { findToolchain, type Toolchain } from "../../../../src/backends/cpu/native/toolchain.ts";
 import { hasNative } from "../../../support/native.ts";
-import { compilerThat, install, run, type Training, train } from "./installed.ts";
+import { compilerThat, install, type Training, train } from "./installed.ts";
 import { isRoot, newFolder } from "./support.ts";
 
 describe.skipIf(!hasNative)("native code", () => {

@@ -14,7 +14,7 @@ const observing = `${model}
   import { existsSync, writeFileSync } from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
   import { engine } from "./node_modules/gradus/dist/tensor/engine.js";
-  const form = () => engine.lastExecutable.form.generator.name;`;
+  const form = () => engine.lastExecutable?.form.generator.name;`;
 
 describe.skipIf(!hasNative)("until native code is there", () => {
   let home = "";
