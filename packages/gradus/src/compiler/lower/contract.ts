@@ -42,6 +42,9 @@ const directPanels = 8;
 const shortLoop = 8;
 const rowsToPackFor = 12;
 
+/** Elements from one to the next of a vector, from which it takes a load for each. */
+const farStep = 8;
+
 /** @param build what the operands' elements are built by */
 export function lowerProduct(product: Product, build: Builder, target: Target): LoweredProduct {
   return new Contraction(product, build, target).lower();
@@ -109,7 +112,7 @@ class Contraction {
       ? Math.max(1, Math.min(Math.floor(this.rowPanels / 4), Math.ceil(wantedTasks / tasks)))
       : 1;
     this.workspace = {
-      name: `rows ${product.name}`,
+      name: `rows${product.name}`,
       dtype: "float32",
       elements: this.batch.size * this.rowPanels * this.common.size * this.tile.rows,
       space: "arena",
@@ -263,7 +266,9 @@ class Contraction {
     if (!fullVectors || common.size < lanes || width > lanes) return null;
     const k = new LoopVariable("k", common.size);
     const part: Part = { dimensions: common, at: unflatten(Index.variable(k), common.extents) };
-    const elements = Array.from({ length: width }, (_, i) => at(i, part));
+    const example = at(0, part);
+    const isFar = (index: Index): boolean => Math.abs(index.coefficientOf(k) ?? 0) > farStep;
+    if (indicesOf([example]).some(isFar)) return null;
     // Of blocks it is known that they begin at a multiple of the lanes, and so that they do not cross the end of a row.
     const blocks = Math.floor(common.size / lanes);
     const block = new LoopVariable("k", blocks);
@@ -271,8 +276,9 @@ class Contraction {
     const asVector = (element: Expression): Expression => vectorize(build, element, k, start, this.target);
     const isGathered = (vector: Expression): boolean =>
       [...expressionsIn([vector])].some(({ node }) => node.op === "gather" || node.op === "gatherLanes");
-    // The first tells of most that they do not lie so.
-    if (isGathered(asVector(elements[0]))) return null;
+    // One tells of most that they do not lie so.
+    if (isGathered(asVector(example))) return null;
+    const elements = Array.from({ length: width }, (_, i) => at(i, part));
     const vectors = elements.map(asVector);
     if (vectors.some(isGathered)) return null;
     const whole = blocks * lanes;
