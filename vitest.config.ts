@@ -1,6 +1,7 @@
-// The test projects. `node` runs everything on the source. `browser` and `browser-single` run the suites that fit any
-// device in a headless Chromium, on the built package as users get it: in a cross-origin isolated page, which has shared
-// memory and threads, and in a plain one, which has neither.
+// The test projects. `node` runs everything on the source, with WebAssembly where a test does not choose. `native` runs
+// the suites that fit any device once more with native code, where there is a C compiler. `browser` and `browser-single`
+// run them in a headless Chromium, on the built package as users get it: in a cross-origin isolated page, which has
+// shared memory and threads, and in a plain one, which has neither.
 
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -8,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import type { Plugin } from "vite";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { findToolchain } from "./packages/gradus/src/backends/cpu/native/toolchain.ts";
 import { chromiumArguments, findChromium, isolationHeaders } from "./packages/gradus/test/support/chromium.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
@@ -68,6 +70,15 @@ function browserProject(
   };
 }
 
+/** Settings of tests that run in Node, on the source. */
+const inNode = {
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+};
+
+const compiler = await findToolchain();
+if ("missing" in compiler) console.warn(`The tests of native code are skipped: ${compiler.missing}.`);
+
 const chromium = findChromium();
 if (chromium === null) {
   console.warn(
@@ -81,20 +92,34 @@ export default defineConfig({
     silent: "passed-only",
     projects: [
       {
-        resolve: { conditions: ["source"] },
-        ssr: { resolve: { conditions: ["source"] } },
+        ...inNode,
         test: {
           name: "node",
+          env: { GRADUS_CODEGEN: "wasm" },
           include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"],
           exclude: [insideBrowsers],
           testTimeout: 30_000,
         },
       },
+      ...("missing" in compiler
+        ? []
+        : [
+            {
+              ...inNode,
+              test: {
+                name: "native",
+                include: anywhere,
+                env: { GRADUS_CODEGEN: "native" },
+                testTimeout: 60_000,
+                sequence: { groupOrder: 1 },
+              },
+            },
+          ]),
       ...(chromium === null
         ? []
         : [
-            browserProject("browser", chromium, { isolated: true, order: 1 }),
-            browserProject("browser-single", chromium, { isolated: false, order: 2 }),
+            browserProject("browser", chromium, { isolated: true, order: 2 }),
+            browserProject("browser-single", chromium, { isolated: false, order: 3 }),
           ]),
     ],
   },

@@ -170,6 +170,11 @@ export function operandsOf(node: Operation): readonly Expression[] {
   }
 }
 
+/** The indices of what is loaded, and those that are values, in expressions and what they are made of. */
+export function indicesOf(values: readonly Expression[]): Index[] {
+  return [...expressionsIn(values)].flatMap(({ node }) => (node.op === "index" || node.op === "load" ? [node.index] : []));
+}
+
 export type Statement =
   | {
       readonly op: "for";

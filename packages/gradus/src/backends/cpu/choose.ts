@@ -5,7 +5,7 @@ import { GradusError } from "../../graph/index.ts";
 import type { CodeGenerator } from "./code-generator.ts";
 import { controlLayout } from "./control.ts";
 import { Heap } from "./heap.ts";
-import { defaultThreads, environmentVariable } from "./platform.ts";
+import { defaultThreads, environmentVariable, isNode } from "./platform.ts";
 import { detectFeatures, type Features } from "./wasm/features.ts";
 import { WasmGenerator } from "./wasm/generator.ts";
 
@@ -37,7 +37,9 @@ export interface Choice {
 function wanted({ codegen }: Wishes): Codegen | undefined {
   const name = codegen ?? environmentVariable("GRADUS_CODEGEN");
   if (name === undefined || name === "" || name === "wasm" || name === "native") return name || undefined;
-  throw new CpuBackendError(`There is no code generator "${name}". Set GRADUS_CODEGEN to wasm or native, or leave it out.`);
+  throw new CpuBackendError(
+    `There is no code generator "${name}". Set GRADUS_CODEGEN to wasm or native, or leave it out.`,
+  );
 }
 
 const lacking = (what: string): string => `Native code cannot be made: ${what.replace(/\s+/g, " ")}.`;
@@ -46,7 +48,9 @@ export async function chooseGenerators(wishes: Wishes): Promise<Choice> {
   const codegen = wanted(wishes);
   const features = await detectFeatures();
   const threads = wishes.threads ?? (await defaultThreads());
-  const native = codegen === "wasm" ? { missing: undefined } : await (await import("#native")).findNative();
+  // Browsers without a bundler know no "#native".
+  const possible = isNode && codegen !== "wasm";
+  const native = possible ? await (await import("#native")).findNative() : { missing: undefined };
   const isNative = "create" in native;
   if (codegen === "native" && !isNative) {
     throw new CpuBackendError(

@@ -10,7 +10,7 @@
 
 import type { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, expressionsIn, loop, Register, type Statement } from "../ir.ts";
+import { type BufferReference, type Expression, expressionsIn, indicesOf, loop, Register, type Statement } from "../ir.ts";
 import type { Target, TileShape } from "../target.ts";
 import { ColumnLayout } from "./column-layout.ts";
 import {
@@ -22,7 +22,6 @@ import {
   positionOf,
   type Result,
 } from "./dimensions.ts";
-import { indicesOf } from "./domain.ts";
 import { transposed } from "./transpose.ts";
 import { storeVector, substituteIndex, vectorize } from "./vectorize.ts";
 

@@ -3,7 +3,7 @@
 
 import type { Builder } from "../builder.ts";
 import { Index, LoopVariable } from "../index-expression.ts";
-import { type Expression, operandsOf } from "../ir.ts";
+import { type Expression, indicesOf } from "../ir.ts";
 import { substitute, substituteIndex } from "./vectorize.ts";
 
 /** What a kernel computes, as expressions over loop variables. */
@@ -16,21 +16,6 @@ export interface Domain {
   values: Expression[];
   /** Where results go, over the outer loops only. */
   indices: Index[];
-}
-
-/** Every index expression that occurs in values. */
-export function indicesOf(values: readonly Expression[]): Index[] {
-  const found: Index[] = [];
-  const seen = new Set<Expression>();
-  const visit = (expression: Expression): void => {
-    if (seen.has(expression)) return;
-    seen.add(expression);
-    const { node } = expression;
-    if (node.op === "index" || node.op === "load") found.push(node.index);
-    for (const operand of operandsOf(node)) visit(operand);
-  };
-  values.forEach(visit);
-  return found;
 }
 
 /** A variable whose quotient by some divisor of its extent is taken, and that divisor. */

@@ -5,7 +5,7 @@ import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, expressionsIn, kindOf, loop, Register, type Statement } from "../ir.ts";
+import { type BufferReference, type Expression, expressionsIn, indicesOf, kindOf, loop, Register, type Statement } from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
 import {
@@ -20,7 +20,7 @@ import {
   startOf,
   unorderedFor,
 } from "./accumulators.ts";
-import { type Domain, indicesOf, normalize, replace } from "./domain.ts";
+import { type Domain, normalize, replace } from "./domain.ts";
 import { type Storage, Values, withoutOwn } from "./values.ts";
 import { storeVector, vectorize } from "./vectorize.ts";
 

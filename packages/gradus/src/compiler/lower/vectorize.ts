@@ -4,7 +4,7 @@
 
 import type { Builder } from "../builder.ts";
 import { Index, LoopVariable } from "../index-expression.ts";
-import { type BufferReference, type Expression, operandsOf, type Register, type Statement } from "../ir.ts";
+import { type BufferReference, type Expression, indicesOf, operandsOf, type Register, type Statement } from "../ir.ts";
 import type { Target } from "../target.ts";
 
 /**
@@ -137,7 +137,7 @@ export function vectorize(
       const step = node.index.coefficientOf(variable);
       if (step !== null)
         return build.binary("add", build.index(substituteIndex(build, node.index, variable, base)), ramp(step));
-      return affineIndex(node.index) ?? (fullVectors ? anyIndex(node.index) : gather(expression));
+      return fullVectors ? anyIndex(node.index) : (affineIndex(node.index) ?? gather(expression));
     }
     if (node.op === "load") return vectorizeLoad(expression);
     if (expression.kind === "f64" || operandsOf(node).some((operand) => operand.kind === "f64"))
@@ -164,7 +164,7 @@ export function vectorize(
       Array.from({ length: lanes }, (_, lane) => lane * step),
       "i32",
     );
-  /** Quotients and remainders whose vector lies within one period are affine after all. */
+  /** Quotients and remainders whose vector, which is short, lies within one period are affine after all. */
   const affineIndex = (index: Index): Expression | null => {
     const [first, second, last] = [0, 1, lanes - 1].map((lane) =>
       substituteIndex(build, index, variable, base.add(lane)),
@@ -253,7 +253,10 @@ export function vectorize(
     if (!guard.variables.has(variable)) {
       return build.load(buffer, at(0), guard, lanes);
     }
-    // A guard is a conjunction of bounds, so it holds for all lanes if it holds for the first and the last.
+    // A guard is a conjunction of bounds. Where what is bounded grows evenly from lane to lane, it holds for all lanes if
+    // it holds for the first and the last.
+    if (fullVectors && indicesOf([guard]).some((bounded) => bounded.coefficientOf(variable) === null))
+      return gatherAny();
     const inside = build.binary("and", laneOf(guard, 0), laneOf(guard, lanes - 1));
     return build.choose(inside, build.load(buffer, at(0), null, lanes), gatherAny());
   };

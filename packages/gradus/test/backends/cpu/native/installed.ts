@@ -129,7 +129,7 @@ export interface Training {
 }
 
 /** That it compiles is told where that takes long, as on a machine that is busy; nothing else is to be printed. */
-const announcement = /^(gradus: compiling \d+ files? of native code with .*\n)*$/;
+export const announcement = /^(gradus: compiling \d+ files? of native code with .*\n)*$/;
 
 /** Trains the model for eight steps. */
 export async function train(folder: string, options: object, variables: NodeJS.ProcessEnv): Promise<Training> {

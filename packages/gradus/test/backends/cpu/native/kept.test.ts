@@ -17,26 +17,27 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Config } from "gradus";
 import { beforeAll, describe, expect, it } from "vitest";
 import { NativeCompiler } from "../../../../src/backends/cpu/native/compiler.ts";
 import { LibraryCache } from "../../../../src/backends/cpu/native/library-cache.ts";
 import { findToolchain, type Toolchain } from "../../../../src/backends/cpu/native/toolchain.ts";
 import { hasNative } from "../../../support/native.ts";
-import { compilerThat, install, type Training, train } from "./installed.ts";
+import { announcement, compilerThat, install, run, train } from "./installed.ts";
 import { isRoot, newFolder } from "./support.ts";
 
 describe.skipIf(!hasNative)("native code", () => {
   let home = "";
-  /** A cache with all that a training runs, and what it came to when nothing was there. */
+  /** A cache with all that `compute` runs, and what it came to when nothing was there. */
   let filled = "";
-  let cold: Training;
+  let cold: Computed;
   /** A library that leaves a mark when it is loaded. */
   let stranger = "";
 
   beforeAll(async () => {
     home = await install({ koffi: true });
     filled = join(home, "filled");
-    cold = await train(home, {}, { GRADUS_CACHE_DIR: filled });
+    cold = await compute({ GRADUS_CACHE_DIR: filled });
     const source = `
       #include <fcntl.h>
       #include <stdlib.h>
@@ -47,6 +48,25 @@ describe.skipIf(!hasNative)("native code", () => {
     const cache = LibraryCache.open({ folder: join(home, "strange") });
     [stranger] = await new NativeCompiler((await findToolchain()) as Toolchain, cache).compile([source]);
   }, 60_000);
+
+  interface Computed {
+    readonly config: Config;
+    readonly bits: string;
+  }
+
+  /** Runs a small program. */
+  async function compute(variables: NodeJS.ProcessEnv): Promise<Computed> {
+    const source = `
+      import { createHash } from "node:crypto";
+      import * as gd from "gradus";
+      gd.manualSeed(20250917);
+      const values = await gd.randn([40, 24]).matmul(gd.randn([24, 24])).tanh().data();
+      const bits = createHash("sha256").update(values).digest("hex");
+      console.log(JSON.stringify({ config: gd.config(), bits }));`;
+    const { code, out, err } = await run<Computed>(home, source, {}, variables);
+    expect([code, err]).toEqual([0, expect.stringMatching(announcement)]);
+    return out!;
+  }
 
   const librariesIn = (cache: string): string[] =>
     readdirSync(join(cache, "native")).map((name) => join(cache, "native", name));
@@ -80,19 +100,21 @@ describe.skipIf(!hasNative)("native code", () => {
   it("gives the same bits when it was kept, which takes no compiler, and with 1 and 2 threads", async () => {
     const log = join(newFolder(), "log");
     const variables = { CC: await compilerThat(`echo run >> '${log}'`), GRADUS_CACHE_DIR: newFolder() };
+    const bits: string[] = [];
     for (const threads of [1, 2, 1]) {
-      const { config, bits } = await train(home, { threads }, variables);
-      expect(config).toEqual({ device: "cpu", codegen: "native", threads });
-      expect(bits).toBe(cold.bits);
+      const trained = await train(home, { threads }, variables);
+      expect(trained.config).toEqual({ device: "cpu", codegen: "native", threads });
+      bits.push(trained.bits);
       const compiled = readFileSync(log, "utf8").split("\n").length - 1;
       expect(compiled).toBe(librariesIn(variables.GRADUS_CACHE_DIR).length);
     }
+    expect(new Set(bits).size).toBe(1);
   });
 
   it("gives the same bits in two processes that start at once with nothing kept", async () => {
     const GRADUS_CACHE_DIR = join(newFolder(), "cache");
-    const both = [train(home, {}, { GRADUS_CACHE_DIR }), train(home, {}, { GRADUS_CACHE_DIR })];
-    expect(await Promise.all(both)).toEqual([cold, cold]);
+    const [one, other] = await Promise.all([1, 2].map(() => compute({ GRADUS_CACHE_DIR })));
+    expect([one, other]).toEqual([cold, cold]);
     // Each may have made its own.
     const keys = new Set(librariesIn(GRADUS_CACHE_DIR).map(keyOf));
     expect([...keys].sort()).toEqual(librariesIn(filled).map(keyOf).sort());
@@ -104,7 +126,7 @@ describe.skipIf(!hasNative)("native code", () => {
     /** Runs all the same, and gives the note. What was made meanwhile is gone. */
     async function noteWith(cache: string, variables: NodeJS.ProcessEnv = {}): Promise<string> {
       const TMPDIR = newFolder();
-      const { config, bits } = await train(home, {}, { GRADUS_CACHE_DIR: cache, TMPDIR, ...variables });
+      const { config, bits } = await compute({ GRADUS_CACHE_DIR: cache, TMPDIR, ...variables });
       expect([config.codegen, bits]).toEqual(["native", cold.bits]);
       expect(readdirSync(TMPDIR)).toEqual([]);
       return config.note!;
@@ -138,7 +160,7 @@ describe.skipIf(!hasNative)("native code", () => {
     it("nor be made in a temporary folder leaves WebAssembly, and a note says so in one line", async () => {
       const file = join(newFolder(), "file");
       writeFileSync(file, "no folder");
-      const { config } = await train(home, {}, { GRADUS_CACHE_DIR: join(file, "below"), TMPDIR: join(file, "below") });
+      const { config } = await compute({ GRADUS_CACHE_DIR: join(file, "below"), TMPDIR: join(file, "below") });
       expect(config.codegen).toBe("wasm");
       expect(config.note).toMatch(/^Native code cannot be made: .*ENOTDIR.*set TMPDIR to another folder\.$/);
     });
@@ -181,7 +203,7 @@ describe.skipIf(!hasNative)("native code", () => {
     const cache = filledCache();
     for (const file of librariesIn(cache)) damage(file);
     const mark = join(newFolder(), "mark");
-    const again = await train(home, {}, { GRADUS_CACHE_DIR: cache, GRADUS_TEST_MARK: mark });
+    const again = await compute({ GRADUS_CACHE_DIR: cache, GRADUS_TEST_MARK: mark });
     expect(again).toEqual(cold);
     expect(existsSync(mark)).toBe(false);
     expectSound(cache);
@@ -192,7 +214,7 @@ describe.skipIf(!hasNative)("native code", () => {
     const cache = filledCache();
     for (const file of librariesIn(cache)) planting["as it is"](file);
     const mark = join(newFolder(), "mark");
-    const { config } = await train(home, {}, { GRADUS_CACHE_DIR: cache, GRADUS_TEST_MARK: mark });
+    const { config } = await compute({ GRADUS_CACHE_DIR: cache, GRADUS_TEST_MARK: mark });
     expect(existsSync(mark)).toBe(true);
     expect(config.codegen).toBe("wasm");
     expect(config.note).toMatch(/did not make the runtime: .* cannot be loaded: .*Have it compiled anew\.$/);
