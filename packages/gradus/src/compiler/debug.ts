@@ -102,7 +102,9 @@ export function formatStatement(statement: Statement): string[] {
       return [`${statement.buffer.name}[${formatIndex(statement.index)}] = ${formatExpression(statement.value)}`];
     case "scatter": {
       const lanes = statement.count === undefined ? "" : ` in ${formatExpression(statement.count)} lanes`;
-      return [`${statement.buffer.name}[${formatExpression(statement.at)}] = ${formatExpression(statement.value)}${lanes}`];
+      return [
+        `${statement.buffer.name}[${formatExpression(statement.at)}] = ${formatExpression(statement.value)}${lanes}`,
+      ];
     }
     case "put": {
       const offset = statement.offset === 0 ? "" : ` + ${statement.offset}`;

@@ -53,7 +53,12 @@ type Operation =
   | { readonly op: "index"; readonly index: Index }
   | { readonly op: "load"; readonly buffer: BufferReference; readonly index: Index; readonly guard: Expression | null }
   /** A load of every lane from an element of its own, of those lanes where the guard holds; 0 elsewhere. */
-  | { readonly op: "gather"; readonly buffer: BufferReference; readonly at: Expression; readonly guard: Expression | null }
+  | {
+      readonly op: "gather";
+      readonly buffer: BufferReference;
+      readonly at: Expression;
+      readonly guard: Expression | null;
+    }
   | { readonly op: "read"; readonly register: Register }
   | { readonly op: "unary"; readonly fn: UnaryPrimitive; readonly x: Expression }
   | { readonly op: "binary"; readonly fn: BinaryPrimitive; readonly a: Expression; readonly b: Expression }
@@ -172,7 +177,9 @@ export function operandsOf(node: Operation): readonly Expression[] {
 
 /** The indices of what is loaded, and those that are values, in expressions and what they are made of. */
 export function indicesOf(values: readonly Expression[]): Index[] {
-  return [...expressionsIn(values)].flatMap(({ node }) => (node.op === "index" || node.op === "load" ? [node.index] : []));
+  return [...expressionsIn(values)].flatMap(({ node }) =>
+    node.op === "index" || node.op === "load" ? [node.index] : [],
+  );
 }
 
 export type Statement =

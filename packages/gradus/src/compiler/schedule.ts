@@ -357,7 +357,8 @@ class Scheduler {
     let result = this.loads.get(expression);
     if (result === undefined) {
       const { op } = expression.node;
-      result = op === "fetch" || op === "gather" || operandsOf(expression.node).some((operand) => this.hasLoad(operand));
+      result =
+        op === "fetch" || op === "gather" || operandsOf(expression.node).some((operand) => this.hasLoad(operand));
       this.loads.set(expression, result);
     }
     return result;

@@ -55,14 +55,19 @@ export function init(options: InitOptions = {}): Promise<void> {
   }
   checkChoice("codegen", options.codegen, ["wasm", "native"]);
   checkChoice("warmup", options.warmup, ["wasm"]);
-  starting = (async () => {
+  const start = (async () => {
     const backend = await makers[device](options);
     const replaced = engine.hasBackend ? engine.backend : null;
     // At once: what is ended must not be run, nor be ended again by another call.
     engine.use(backend);
     await replaced?.dispose();
   })();
-  return starting;
+  starting = start;
+  // A device that could not be started leaves things as they were.
+  start.catch(() => {
+    if (starting === start) starting = null;
+  });
+  return start;
 }
 
 function checkChoice(name: string, value: string | undefined, choices: readonly string[]): void {

@@ -14,8 +14,6 @@ import type { Heap } from "./heap.ts";
 import { KernelTimes } from "./kernel-times.ts";
 import { Region } from "./region.ts";
 
-
-
 export interface CpuOptions {
   /** Threads that share a program's work. Default: the machine's cores, at most 16; 1 where memory cannot be shared. */
   readonly threads?: number;

@@ -10,7 +10,15 @@
 
 import type { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, expressionsIn, indicesOf, loop, Register, type Statement } from "../ir.ts";
+import {
+  type BufferReference,
+  type Expression,
+  expressionsIn,
+  indicesOf,
+  loop,
+  Register,
+  type Statement,
+} from "../ir.ts";
 import type { Target, TileShape } from "../target.ts";
 import { ColumnLayout } from "./column-layout.ts";
 import {
@@ -219,8 +227,11 @@ class Contraction {
     };
     const body =
       this.packAlongRows(width, (row, k) => at(first.add(row), k, null), base) ??
-      this.packTransposed(width, (r, k) => at(this.limited(first.add(r), full), k, null), this.workspace, (k) =>
-        base.add(k.multiply(width)),
+      this.packTransposed(
+        width,
+        (r, k) => at(this.limited(first.add(r), full), k, null),
+        this.workspace,
+        (k) => base.add(k.multiply(width)),
       ) ??
       this.packOneByOne(width, rowAt, base);
     const cost = this.workspace.elements;
@@ -288,10 +299,7 @@ class Contraction {
     const rest = elements.map(
       (value, i): Statement => ({ op: "store", buffer, index: place(Index.variable(k)).add(i), value }),
     );
-    return [
-      loop(block, stores),
-      ...(whole < common.size ? [loop(k, rest, { from: Index.constant(whole) })] : []),
-    ];
+    return [loop(block, stores), ...(whole < common.size ? [loop(k, rest, { from: Index.constant(whole) })] : [])];
   }
 
   /** A row, or the last one in its place. */
@@ -507,7 +515,11 @@ class Contraction {
     // The epilogue is computed once, before it is known how much of it is stored.
     const held = results.map(({ value }, i) => new Register(`result${i}`, value.kind, lanes));
     const assigns = results.map(({ value }, i): Statement => {
-      return { op: "assign", register: held[i], value: vectorize(build, value, lane, Index.constant(0), this.target, wide) };
+      return {
+        op: "assign",
+        register: held[i],
+        value: vectorize(build, value, lane, Index.constant(0), this.target, wide),
+      };
     });
     const whole = results.flatMap(({ buffer, index }, i) =>
       storeVector(build, buffer, index, build.read(held[i]), lane, Index.constant(0), this.target),
@@ -529,11 +541,7 @@ class Contraction {
   }
 
   /** The result's index, and the epilogue's values there, at a column by name. */
-  private results(
-    batch: Index,
-    row: Index,
-    product: Expression,
-  ): readonly Result[] {
+  private results(batch: Index, row: Index, product: Expression): readonly Result[] {
     const parts = [
       this.batchPart(batch),
       { dimensions: this.rows, at: unflatten(row, this.rows.extents) },

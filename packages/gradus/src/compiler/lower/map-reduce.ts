@@ -5,7 +5,16 @@ import { type Node, sizeOf } from "../../graph/index.ts";
 import { loopsOf, reducedElement, reducedShape } from "../access.ts";
 import { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable, unflatten } from "../index-expression.ts";
-import { type BufferReference, type Expression, expressionsIn, indicesOf, kindOf, loop, Register, type Statement } from "../ir.ts";
+import {
+  type BufferReference,
+  type Expression,
+  expressionsIn,
+  indicesOf,
+  kindOf,
+  loop,
+  Register,
+  type Statement,
+} from "../ir.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Target } from "../target.ts";
 import {
@@ -147,7 +156,7 @@ export class MapReduce {
       Index.variable(row),
       merged.map((variable) => variable.extent),
     );
-    merged.forEach((variable, i) => replace(build, domain, variable, places[i]));
+    for (const [i, variable] of merged.entries()) replace(build, domain, variable, places[i]);
     domain.outer = [...outer.slice(0, first), row];
   }
 
@@ -275,9 +284,7 @@ export class MapReduce {
       if (position !== null) widen(position.register);
     }
     const take = (value: Expression): Expression =>
-      width === 1
-        ? value
-        : vectorize(this.build, value, vector!.along, vector!.base, this.target, registers);
+      width === 1 ? value : vectorize(this.build, value, vector!.along, vector!.base, this.target, registers);
     const statements: Statement[] = [];
     if (this.accumulators.length > 0) {
       statements.push(
@@ -288,10 +295,7 @@ export class MapReduce {
       const index = this.domain.indices[slot];
       const result = take(this.domain.values[value]);
       if (width === 1) statements.push({ op: "store", buffer, index, value: result });
-      else
-        statements.push(
-          ...storeVector(this.build, buffer, index, result, vector!.along, vector!.base, this.target),
-        );
+      else statements.push(...storeVector(this.build, buffer, index, result, vector!.along, vector!.base, this.target));
     }
     for (const { register, value } of this.held)
       statements.push({ op: "assign", register, value: this.domain.values[value] });
@@ -358,7 +362,9 @@ export class MapReduce {
         const elements = vectorize(build, element, along, base.add(u * lanes), this.target);
         wide.push(...accumulate(build, node, part, elements, unordered[u]));
       });
-      single.push(...accumulate(build, node, partial[0], vectorize(build, element, along, base, this.target), unordered[0]));
+      single.push(
+        ...accumulate(build, node, partial[0], vectorize(build, element, along, base, this.target), unordered[0]),
+      );
       rest.push(...accumulate(build, node, register, element));
       const reads = partial.map((part, u) => ordered(build, build.read(part), unordered[u]));
       const total = combineAll(build, node, reads);

@@ -215,17 +215,19 @@ export function vectorize(
     const base = Index.value(first, Number.MAX_SAFE_INTEGER);
     const [one, two = one, ...more] = starts.map((start) => ({
       vector: build.load(buffer, base.add(start), null, lanes),
-      laneOf: (offset: number): number | null =>
-        offset >= start && offset < start + lanes ? offset - start : null,
+      laneOf: (offset: number): number | null => (offset >= start && offset < start + lanes ? offset - start : null),
     }));
     const ofTwo = offsets.map((offset) => one.laneOf(offset) ?? lanes + (two.laneOf(offset) ?? 0));
-    return more.reduce((picked, { vector, laneOf }) => {
-      const pattern = offsets.map((offset, lane) => {
-        const from = laneOf(offset);
-        return from === null ? lane : lanes + from;
-      });
-      return build.shuffle(picked, vector, pattern);
-    }, build.shuffle(one.vector, two.vector, ofTwo));
+    return more.reduce(
+      (picked, { vector, laneOf }) => {
+        const pattern = offsets.map((offset, lane) => {
+          const from = laneOf(offset);
+          return from === null ? lane : lanes + from;
+        });
+        return build.shuffle(picked, vector, pattern);
+      },
+      build.shuffle(one.vector, two.vector, ofTwo),
+    );
   };
   const vectorizeLoad = (expression: Expression): Expression => {
     const { node } = expression;

@@ -1,6 +1,6 @@
-// Runs many processes, a few at a time: without blocking, or blocking the calling thread. The blocking form lets a worker
-// thread do the first and sleeps on shared memory meanwhile. The worker's code is the text of one function made here, so
-// that it needs no file that a bundler would have to carry along.
+// Runs many processes, a few at a time: without blocking, in the background, or blocking the calling thread. For the
+// latter two a worker thread does it, one for all, and who waits sleeps on shared memory. The worker's code is the text of
+// one function made here, so that it needs no file that a bundler would have to carry along.
 
 import { spawn } from "node:child_process";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
@@ -60,7 +60,6 @@ export class BackgroundCommands {
   readonly #start = performance.now();
   readonly #state = new Int32Array(new SharedArrayBuffer(4 * stateLength));
   readonly #port: MessagePort;
-  readonly #worker: Worker | null;
   #results: CommandResult[] | null = null;
 
   /** Starts them. @param concurrency how many run at a time, at least 1 */
@@ -69,21 +68,11 @@ export class BackgroundCommands {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     if (commands.length === 0) {
-      this.#worker = null;
       this.#results = [];
       return;
     }
-    // Neither this thread's options nor its environment: loaders, for one, would only slow the worker down.
-    this.#worker = new Worker(workerSource, {
-      eval: true,
-      workerData: { commands, concurrency, environment: commandEnvironment(), state: this.#state, port: port2 },
-      transferList: [port2],
-      execArgv: [],
-      env: {},
-      name: "gradus commands",
-    });
-    this.#worker.on("error", () => {}); // reported by `wait`
-    this.#worker.unref();
+    const job: Job = { commands, concurrency, environment: commandEnvironment(), state: this.#state, port: port2 };
+    sharedWorker().postMessage(job, [port2]);
     this.#port.unref();
   }
 
@@ -129,11 +118,44 @@ export class BackgroundCommands {
       if (answer?.results === undefined) throw failure(`broke down: ${answer?.failure ?? "it sent nothing"}`);
       this.#results = answer.results;
       return answer.results;
+    } catch (error) {
+      abandonWorker();
+      throw error;
     } finally {
       this.#port.close();
-      void this.#worker?.terminate();
     }
   }
+}
+
+/** What the worker is told. */
+interface Job {
+  readonly commands: readonly Command[];
+  readonly concurrency: number;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly state: Int32Array;
+  readonly port: MessagePort;
+}
+
+let worker: Worker | null = null;
+
+/** Started at the first need, it keeps no process alive. */
+function sharedWorker(): Worker {
+  if (worker !== null) return worker;
+  // Neither this thread's options nor its environment: loaders, for one, would only slow the worker down.
+  const started = new Worker(workerSource, { eval: true, execArgv: [], env: {}, name: "gradus commands" });
+  started.on("error", () => {}); // who waits for it reports that
+  started.on("exit", () => {
+    if (worker === started) worker = null;
+  });
+  started.unref();
+  worker = started;
+  return started;
+}
+
+/** The next commands get another one. */
+function abandonWorker(): void {
+  void worker?.terminate();
+  worker = null;
 }
 
 /** What the shared integers say. */
@@ -191,15 +213,20 @@ async function runAll(
 
 /** `__name` is a helper that some bundlers refer to from inside functions. */
 const workerSource = `"use strict"; const __name = (value) => value;
-const { commands, concurrency, environment, state, port } = require("node:worker_threads").workerData;
-Atomics.store(state, ${startedAt}, 1);
-const finish = (answer) => {
-  port.postMessage(answer);
-  Atomics.store(state, ${finishedAt}, 1);
-  Atomics.notify(state, ${finishedAt});
-};
-const onEach = (done) => Atomics.store(state, ${doneAt}, done);
-(${runAll})(require("node:child_process").spawn, commands, concurrency, environment, onEach).then(
-  (results) => finish({ results }),
-  (error) => finish({ failure: String(error) }),
-);`;
+const { parentPort } = require("node:worker_threads");
+const { spawn } = require("node:child_process");
+const runAll = ${runAll};
+parentPort.on("message", ({ commands, concurrency, environment, state, port }) => {
+  Atomics.store(state, ${startedAt}, 1);
+  const finish = (answer) => {
+    port.postMessage(answer);
+    port.close();
+    Atomics.store(state, ${finishedAt}, 1);
+    Atomics.notify(state, ${finishedAt});
+  };
+  const onEach = (done) => Atomics.store(state, ${doneAt}, done);
+  runAll(spawn, commands, concurrency, environment, onEach).then(
+    (results) => finish({ results }),
+    (error) => finish({ failure: String(error) }),
+  );
+});`;

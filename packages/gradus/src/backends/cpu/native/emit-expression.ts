@@ -57,7 +57,9 @@ const arithmetic = (operator: string): ByKind => ({
 });
 const bitwise = (operator: string): ByKind => ({ i32: infix(operator), bool: infix(operator) });
 /** A count of bits that are shifted by is taken modulo 32. */
-const shift = (write: (x: string, count: string) => string): ByKind => ({ i32: (x, count) => write(x, `(${count} & 31)`) });
+const shift = (write: (x: string, count: string) => string): ByKind => ({
+  i32: (x, count) => write(x, `(${count} & 31)`),
+});
 
 const scalarBinary: { readonly [F in BinaryPrimitive]: ByKind } = {
   add: arithmetic("+"),
@@ -150,14 +152,18 @@ export class ExpressionWriter {
         ]);
       case "bitcast": {
         const from = typeOf(node.x.kind, lanes);
-        return this.apply(call(kind === "i32" ? `bits_${from}` : `float_${vector ? "vint" : "int"}`), "bitcast", [node.x]);
+        return this.apply(call(kind === "i32" ? `bits_${from}` : `float_${vector ? "vint" : "int"}`), "bitcast", [
+          node.x,
+        ]);
       }
       case "call":
         return this.apply(call(node.fn), node.fn, node.args);
       case "splat":
-        return this.apply(call(`splat_${node.x.kind === "f32" ? "float" : node.x.kind === "bool" ? "mask" : "int"}`), "", [
-          node.x,
-        ]);
+        return this.apply(
+          call(`splat_${node.x.kind === "f32" ? "float" : node.x.kind === "bool" ? "mask" : "int"}`),
+          "",
+          [node.x],
+        );
       case "gatherLanes": {
         const lanesText = node.elements.map((element) => this.write(element)).join(", ");
         return kind === "bool" ? `(-(vint){${lanesText}})` : `(${typeOf(kind, lanes)}){${lanesText}}`;

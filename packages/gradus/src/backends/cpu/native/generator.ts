@@ -62,7 +62,9 @@ export class NativeGenerator implements CodeGenerator {
     this.compiler = compiler;
     this.target = target;
     this.pool = runtime.createPool(threads);
-    this.prelude = [`#define LANES ${target.lanes}\n#include <math.h>`, abiHeader(), readSource("vectors.h")].join("\n");
+    this.prelude = [`#define LANES ${target.lanes}\n#include <math.h>`, abiHeader(), readSource("vectors.h")].join(
+      "\n",
+    );
   }
 
   load(program: Program): NativeCode {
@@ -138,6 +140,11 @@ export class NativeGenerator implements CodeGenerator {
 
   async dispose(): Promise<void> {
     this.runtime.destroyPool(this.pool);
+    for (const unit of this.functions.values()) {
+      if (unit.library !== null) this.runtime.close(unit.library);
+      unit.library = null;
+    }
+    this.functions.clear();
   }
 }
 

@@ -17,7 +17,6 @@ export interface EmitOptions {
   readonly threads: number;
 }
 
-
 export function emitModule(program: Program, options: EmitOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const { initial, maximum, shared } = options.memory;

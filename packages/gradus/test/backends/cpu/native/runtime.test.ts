@@ -67,6 +67,8 @@ interface Step {
   readonly barrier?: boolean;
   /** Base and offset, of each. */
   readonly places?: readonly (readonly [number, number])[];
+  /** Loops that threads share. */
+  readonly loops?: number;
 }
 
 describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native runtime", () => {
@@ -109,7 +111,8 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
       const rows: number[] = [];
       const places: number[] = [];
       for (const step of list) {
-        rows.push(runtime.symbol(steps, step.name), step.barrier === true ? 1 : 0, places.length / 2);
+        const address = runtime.symbol(steps, step.name);
+        rows.push(address, step.barrier === true ? 1 : 0, places.length / 2, step.loops ?? 0);
         places.push(...(step.places ?? []).flat());
       }
       const table = Float64Array.of(list.length, places.length / 2, ...rows, ...places);
@@ -178,6 +181,20 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
           expect([...words(address, 9)]).toEqual([...once, threads]);
         }
         for (let t = 0; t < 5; t++) expect(words(scratch + 128 * t, 1)[0]).toBe(t < threads ? t + 1 : 0);
+      });
+
+      it.runIf(threads > 1)("has each piece of a shared loop taken by one thread, in every run", () => {
+        const pool = newPool(threads);
+        const help = (base: number): Step => ({ name: "help", barrier: true, places: [[base, 0]], loops: 2 });
+        const program = newProgram(help(0), { name: "record", barrier: true, places: [[1, 0]] }, help(2));
+        const check = mixing(2);
+        for (let i = 1; i <= 50; i++) {
+          expect(run(pool, program)).toBe(true);
+          // Those of threads that there are, in both loops of both steps.
+          const counts = Array.from({ length: 80 }, (_, k) => (k % 40 < 5 * threads ? i : 0));
+          for (const base of [bases[0], bases[2]]) expect([...words(base, 80)]).toEqual(counts);
+        }
+        expect(mistakes(pool, check, 2)).toBe(0);
       });
 
       it("runs the caller alone where it is asked for that", () => {
@@ -330,13 +347,16 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
         [],
         [1],
         [1, 0],
-        [1, 0, step, 0],
-        [1, 0, step, 0, 0, 0],
-        [1, 0, 0, 0, 0],
-        [1, 0, step, 2, 0],
-        [1, 0, step, 0, 1],
-        [1, 0, step, 0, 0.5],
-        [1, 0, Number.NaN, 0, 0],
+        [1, 0, step, 0, 0],
+        [1, 0, step, 0, 0, 0, 0],
+        [1, 0, 0, 0, 0, 0],
+        [1, 0, step, 2, 0, 0],
+        [1, 0, step, 0, 1, 0],
+        [1, 0, step, 0, 0.5, 0],
+        [1, 0, step, 0, 0, -1],
+        [1, 0, step, 0, 0, 0.5],
+        [1, 0, step, 0, 0, 2 ** 21],
+        [1, 0, Number.NaN, 0, 0, 0],
         [-1, 3, 0],
         [1e300, 0],
         [0, 1, -1, 0],
@@ -359,13 +379,6 @@ describe.skipIf(typeof koffi === "string" || compiler === undefined)("the native
       for (const threads of [-1, 0, 1025]) expect(() => runtime.createPool(threads)).toThrow(/out of bounds/);
       const other = compile("other", "int gradus_none = 0;");
       await expect(NativeRuntime.load(koffi as Koffi, other)).rejects.toThrow(NativeRuntimeError);
-    });
-
-    it("may ask for large pages, which changes nothing else", () => {
-      const values = Int32Array.from({ length: count }, random);
-      words(bases[0], count).set(values);
-      runtime.preferLargePages(heap, heap.length);
-      expect(words(bases[0], count)).toEqual(values);
     });
 
     /** Runs a program on a pool of 4 that is never ended, then `end`, in a process or a worker of it. */
