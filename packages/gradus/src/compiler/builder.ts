@@ -115,8 +115,12 @@ export class Builder {
 
   splat(x: Expression, lanes: number): Expression {
     if (x.lanes === lanes) return x;
-    if (x.node.op === "constant") return this.vectorConstant(new Array<number>(lanes).fill(x.node.values[0]), x.kind);
-    return this.share(`s${x.id}x${lanes}`, () => new Expression({ op: "splat", x }, x.kind, lanes));
+    const { node } = x;
+    return this.share(`s${x.id}x${lanes}`, () =>
+      node.op === "constant"
+        ? this.vectorConstant(new Array<number>(lanes).fill(node.values[0]), x.kind)
+        : new Expression({ op: "splat", x }, x.kind, lanes),
+    );
   }
 
   private meet(...operands: readonly Expression[]): Expression[] {

@@ -91,7 +91,7 @@ export class Index {
     if (typeof other === "number") return other === 0 ? this : new Index(this.terms, this.constant + other);
     if (other.terms.length === 0) return this.add(other.constant);
     if (this.terms.length === 0) return other.add(this.constant);
-    return Index.sum([...this.terms, ...other.terms], this.constant + other.constant);
+    return Index.sum(this.terms, other.terms, this.constant + other.constant);
   }
 
   multiply(factor: number): Index {
@@ -105,18 +105,30 @@ export class Index {
     return this.add(other.multiply(-1));
   }
 
-  private static sum(terms: readonly Term[], constant: number): Index {
-    const byKey = new Map<string, Term>();
-    for (const { atom, coefficient } of terms) {
-      const known = byKey.get(atom.key)?.coefficient ?? 0;
-      byKey.set(atom.key, { atom, coefficient: known + coefficient });
+  /** Of two lists of terms in the order of their keys. */
+  private static sum(a: readonly Term[], b: readonly Term[], constant: number): Index {
+    const terms: Term[] = [];
+    let hasRemainder = false;
+    for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+      const [x, y] = [a[i], b[j]];
+      let term: Term;
+      if (j === b.length || (i < a.length && x.atom.key < y.atom.key)) {
+        term = x;
+        i++;
+      } else if (i === a.length || y.atom.key < x.atom.key) {
+        term = y;
+        j++;
+      } else {
+        term = { atom: x.atom, coefficient: x.coefficient + y.coefficient };
+        i++;
+        j++;
+        if (term.coefficient === 0) continue;
+      }
+      terms.push(term);
+      hasRemainder ||= term.atom.kind === "remainder";
     }
-    let result = new Index(
-      [...byKey.values()]
-        .filter(({ coefficient }) => coefficient !== 0)
-        .sort((a, b) => (a.atom.key < b.atom.key ? -1 : 1)),
-      constant,
-    );
+    let result = new Index(terms, constant);
+    if (!hasRemainder) return result;
     // (x / c) * c + x % c is x.
     for (const { atom, coefficient } of result.terms) {
       if (atom.kind !== "remainder") continue;

@@ -103,21 +103,34 @@ export class Expression {
     readonly kind: Kind,
     readonly lanes: number,
   ) {
-    const variables = new Set<LoopVariable>();
-    const registers = new Set<Register>();
+    let variables: ReadonlySet<LoopVariable> = none;
+    let registers: ReadonlySet<Register> = none;
     for (const operand of operandsOf(node)) {
-      for (const variable of operand.variables) variables.add(variable);
-      for (const register of operand.registers) registers.add(register);
+      variables = union(variables, operand.variables);
+      registers = union(registers, operand.registers);
     }
-    if (node.op === "index" || node.op === "load") {
-      variablesOf(node.index, variables);
-      for (const value of valuesIn(node.index)) for (const register of value.registers) registers.add(register);
-    }
-    if (node.op === "read") registers.add(node.register);
-    if (node.op === "variable") variables.add(node.variable);
+    if (node.op === "index" || node.op === "load") variables = union(variables, variablesOf(node.index));
+    if (node.op === "read") registers = new Set([node.register]);
+    if (node.op === "variable") variables = new Set([node.variable]);
     this.variables = variables;
     this.registers = registers;
   }
+}
+
+const none: ReadonlySet<never> = new Set<never>();
+
+/** Most expressions have the variables of one of their operands: then it is that operand's set. */
+function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {
+  if (a === b || b.size === 0) return a;
+  if (a.size === 0) return b;
+  const [larger, smaller] = a.size >= b.size ? [a, b] : [b, a];
+  let result: Set<T> | null = null;
+  for (const element of smaller) {
+    if (larger.has(element)) continue;
+    result ??= new Set(larger);
+    result.add(element);
+  }
+  return result ?? larger;
 }
 
 /** A mutable register: an accumulator. */
