@@ -1,14 +1,14 @@
 // Programs as native code. A program's functions are compiled in units, several at once; functions that another program
 // has already are not compiled again. A unit is a shared library, and goes when the last program that uses it has gone.
 
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Program, Target } from "../../../compiler/index.ts";
 import { type Addresses, addressOrder, type Code, type CodeGenerator, ProgramFault } from "../code-generator.ts";
 import type { Heap } from "../heap.ts";
 import type { Compilation, NativeCompiler } from "./compiler.ts";
 import { bases, emitProgram, type NativeStep } from "./emit.ts";
-import { abiHeader, type Library, type NativeRuntime, type Pool, type ProgramHandle } from "./runtime.ts";
+import type { Library, NativeRuntime, Pool, ProgramHandle } from "./runtime.ts";
+import { abiHeader, vectorsHeader } from "./sources.ts";
 
 export interface NativeParts {
   readonly heap: Heap;
@@ -62,9 +62,7 @@ export class NativeGenerator implements CodeGenerator {
     this.compiler = compiler;
     this.target = target;
     this.pool = runtime.createPool(threads);
-    this.prelude = [`#define LANES ${target.lanes}\n#include <math.h>`, abiHeader(), readSource("vectors.h")].join(
-      "\n",
-    );
+    this.prelude = [`#define LANES ${target.lanes}\n#include <math.h>`, abiHeader(), vectorsHeader()].join("\n");
   }
 
   load(program: Program): NativeCode {
@@ -160,9 +158,4 @@ function inGroups(functions: readonly [string, string][]): [string, string][][] 
     (groups[group] ??= []).push(entry);
   }
   return groups.filter((group) => group !== undefined);
-}
-
-/** C that lies beside this module's source, both in the source and in the package. */
-function readSource(name: string): string {
-  return readFileSync(new URL(`../../../../src/backends/cpu/native/${name}`, import.meta.url), "utf8");
 }

@@ -5,7 +5,8 @@ import type { NativeSupport } from "../choose.ts";
 import { CompilationError, NativeCompiler } from "./compiler.ts";
 import { NativeGenerator } from "./generator.ts";
 import { LibraryCache } from "./library-cache.ts";
-import { importKoffi, NativeRuntime, runtimeSource } from "./runtime.ts";
+import { importKoffi, NativeRuntime } from "./runtime.ts";
+import { runtimeSource } from "./sources.ts";
 import { nativeTarget } from "./target.ts";
 import { findToolchain } from "./toolchain.ts";
 

@@ -2,7 +2,6 @@
 // compiles it, and when, is not known here. Handles are addresses; nothing stops a handle that was given back from being
 // used, which ends the process.
 
-import { readFileSync } from "node:fs";
 import { GradusError } from "../../../graph/index.ts";
 
 export type Koffi = typeof import("koffi");
@@ -22,21 +21,6 @@ export class NativeRuntimeError extends GradusError {}
 
 /** What `abi.h` calls itself. */
 const abi = "gradus native 2";
-
-const read = (file: string): string => {
-  // The folder of the sources, from there as well as from where this file is compiled to.
-  return readFileSync(new URL(`../../../../src/backends/cpu/native/${file}`, import.meta.url), "utf8");
-};
-
-/** The text that stands at the head of every translation unit of emitted code. */
-export function abiHeader(): string {
-  return read("abi.h");
-}
-
-/** The runtime's C source, one translation unit that includes no file of Gradus. To be compiled with `-pthread`. */
-export function runtimeSource(): string {
-  return read("runtime.c").replace('#include "abi.h"\n', abiHeader);
-}
 
 /** Loads koffi, or says in a phrase why it cannot be had. */
 export async function importKoffi(): Promise<Koffi | string> {

@@ -214,6 +214,9 @@ export class ExpressionEmitter {
       case "index":
       case "load":
         throw new Error(`internal: an ${node.op} that was not scheduled reached the emitter`);
+      case "gather":
+      case "shuffle":
+        throw new Error(`internal: a ${node.op} is for targets with full vectors`);
     }
   }
 

@@ -230,6 +230,8 @@ class PhaseEmitter {
         return;
       case "store":
         throw new Error("internal: a store that was not scheduled reached the emitter");
+      case "scatter":
+        throw new Error("internal: a scatter is for targets with full vectors");
     }
   }
 

@@ -14,7 +14,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
-  abiHeader,
   importKoffi,
   type Koffi,
   type Library,
@@ -22,8 +21,8 @@ import {
   NativeRuntimeError,
   type Pool,
   type ProgramHandle,
-  runtimeSource,
 } from "../../../../src/backends/cpu/native/runtime.ts";
+import { abiHeader, runtimeSource } from "../../../../src/backends/cpu/native/sources.ts";
 import { randomIntegers } from "../assemble.ts";
 
 const koffi = await importKoffi();
