@@ -7,6 +7,7 @@ import {
   type Program,
   type ProgramKernel,
   type Statement,
+  type Target,
   wasmTarget,
 } from "../../src/compiler/index.ts";
 import { type BufferReference, bodyOf, type Expression, expressionsIn, valuesOf } from "../../src/compiler/ir.ts";
@@ -20,8 +21,13 @@ export function input(shape: readonly number[], { requiresGrad = false, dtype = 
 /** Data that a gradient is asked of. */
 export const trainable = (shape: readonly number[]): Tensor => input(shape, { requiresGrad: true });
 
-/** The program that computes these tensors, as a flush would have it. */
-export function programOf(...outputs: readonly Tensor[]): Program {
+/** The program that computes these tensors, as a flush would have it; for WebAssembly, or for a target that comes first. */
+export function programOf(
+  ...args: readonly Tensor[] | readonly [target: Target, ...outputs: readonly Tensor[]]
+): Program {
+  const [first, ...rest] = args;
+  const [target, outputs] =
+    first instanceof Tensor ? [wasmTarget, [first, ...(rest as Tensor[])]] : [first, rest as Tensor[]];
   const nodes = outputs.map((tensor) => tensor.node);
   const order = topologicalOrder(nodes);
   return compileProgram(
@@ -30,7 +36,7 @@ export function programOf(...outputs: readonly Tensor[]): Program {
       scalars: order.filter((node) => node.is("scalar")) as unknown as Node<"scalar">[],
       outputs: nodes,
     },
-    wasmTarget,
+    target,
   );
 }
 
