@@ -86,7 +86,7 @@ type Operation =
       readonly offset: number;
       readonly guard: Expression | null;
     }
-  /** Like select, but only the chosen side is computed. */
+  /** Like select, but the condition is one number, and only the chosen side is computed. */
   | { readonly op: "choose"; readonly condition: Expression; readonly a: Expression; readonly b: Expression };
 
 let nextId = 0;

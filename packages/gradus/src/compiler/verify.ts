@@ -124,11 +124,15 @@ export function verifyLoops({ name, phases }: ProgramKernel): void {
     }
     operandsOf(node).forEach(visit);
   };
+  let depth = 0;
   const run = (statement: Statement): void => {
     switch (statement.op) {
       case "for":
+        check(!statement.parallel || depth === 0, "schedule", () => `${name} shares a loop within another statement`);
         variables.add(statement.variable);
+        depth++;
         statement.body.forEach(run);
+        depth--;
         variables.delete(statement.variable);
         return;
       case "assign":
@@ -147,8 +151,10 @@ export function verifyLoops({ name, phases }: ProgramKernel): void {
         return;
       case "if":
         visit(statement.condition);
+        depth++;
         statement.whenTrue.forEach(run);
         statement.whenFalse.forEach(run);
+        depth--;
         return;
       case "store":
         check(false, "schedule", () => `${name} still stores by index`);

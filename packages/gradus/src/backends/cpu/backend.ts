@@ -29,8 +29,8 @@ export interface CpuOptions {
  */
 const briefBytes = 64 * 1024;
 
-/** Vector loads may read a few elements past a buffer (what they read is not used), so memory goes on that far. */
-const readAhead = 64;
+/** Vector loads may read up to 15 elements past a buffer (what they read is not used), so memory goes on that far. */
+const readAhead = 128;
 
 class HeapBuffer implements DeviceBuffer {
   constructor(

@@ -149,7 +149,9 @@ const rules: { readonly [K in Op]: Rule<K> } = {
   gather: (scope, { inputs: [x, index], attributes: { axis } }, at, guard) => {
     const { build } = scope;
     const last = x.shape[axis] - 1;
-    const position = scope.at(index, at, guard);
+    const computed = scope.at(index, at, guard);
+    // What is not wanted must not be out of range: its index may be made of what was not loaded.
+    const position = guard === null ? computed : build.select(guard, computed, build.constant(0, "i32"));
     const bounded = build.checked(position, last + 1);
     return scope.at(
       x,

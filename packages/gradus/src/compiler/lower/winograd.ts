@@ -17,7 +17,7 @@ import type { Builder } from "../builder.ts";
 import { flatten, Index, LoopVariable } from "../index-expression.ts";
 import { type BufferReference, type Expression, loop, Register, type Statement } from "../ir.ts";
 import type { Target } from "../target.ts";
-import { lowerProduct } from "./contract.ts";
+import { type LoweredProduct, lowerProduct } from "./contract.ts";
 import type { Operand, Product } from "./dimensions.ts";
 import type { LoweredContraction } from "./dot.ts";
 import { storeVector, vectorize } from "./vectorize.ts";
@@ -86,6 +86,12 @@ function windowPairs({ labels, shape, at }: Operand): { position: string; kernel
     const same = [...labels].filter((_, j) => j !== i && shape[j] > 1 && steps[j] === steps[i]);
     return same.length === 1 ? [{ position: same[0], kernel }] : [];
   });
+}
+
+/** The contraction at every frequency, and where it goes. */
+interface Sums {
+  readonly lowered: LoweredProduct;
+  readonly buffer: BufferReference;
 }
 
 class Winograd {
@@ -164,7 +170,7 @@ class Winograd {
 
   private assemble(
     before: Statement[][],
-    { lowered, buffer }: ReturnType<Winograd["sums"]>,
+    { lowered, buffer }: Sums,
     after: Statement[],
     memory: readonly BufferReference[],
   ): LoweredContraction {
@@ -177,7 +183,7 @@ class Winograd {
   }
 
   /** The contraction at every frequency, into memory. Tiles have the labels of positions. */
-  private sums(other: Operand, image: Operand) {
+  private sums(other: Operand, image: Operand): Sums {
     const { kernel } = this.what;
     const out = vertical + horizontal + this.without(this.product.out, kernel);
     const elements = sizeOf([...out].map((label) => this.tiled(label)));

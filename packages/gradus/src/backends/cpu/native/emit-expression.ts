@@ -65,7 +65,7 @@ const scalarBinary: { readonly [F in BinaryPrimitive]: ByKind } = {
   add: arithmetic("+"),
   sub: arithmetic("-"),
   mul: arithmetic("*"),
-  div: arithmetic("/"),
+  div: { ...arithmetic("/"), i32: call("divide_int") },
   min: { f32: call("min_float"), f64: call("min_double"), i32: call("min_int") },
   max: { f32: call("max_float"), f64: call("max_double"), i32: call("max_int") },
   atLeast: { f32: call("at_least_float"), f64: call("at_least_double") },
@@ -77,7 +77,7 @@ const scalarBinary: { readonly [F in BinaryPrimitive]: ByKind } = {
   shiftRight: shift((x, count) => `(${x} >> ${count})`),
   shiftRightUnsigned: shift((x, count) => `(int32_t)((uint32_t)${x} >> ${count})`),
   multiplyHigh: { i32: call("multiply_high_int") },
-  remainder: { i32: infix("%") },
+  remainder: { i32: call("remainder_int") },
 };
 
 const vectorBinary: { readonly [F in BinaryPrimitive]: ByKind } = {
@@ -90,6 +90,8 @@ const vectorBinary: { readonly [F in BinaryPrimitive]: ByKind } = {
   shiftRight: shift((x, count) => `(${x} >> ${count})`),
   shiftRightUnsigned: shift((x, count) => `(vint)((vuint)${x} >> ${count})`),
   multiplyHigh: { i32: call("multiply_high_vint") },
+  div: { ...arithmetic("/"), i32: call("divide_vint") },
+  remainder: { i32: call("remainder_vint") },
 };
 
 const compareOperator: { readonly [F in ComparePrimitive]: string } = { eq: "==", ne: "!=", lt: "<", le: "<=" };

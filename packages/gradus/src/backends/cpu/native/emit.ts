@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Expression, LoopNest, Program, Register, Statement } from "../../../compiler/index.ts";
 import type { LoopVariable } from "../../../compiler/index-expression.ts";
-import type { BufferReference } from "../../../compiler/ir.ts";
+import { type BufferReference, bodyOf } from "../../../compiler/ir.ts";
 import type { DType } from "../../../graph/index.ts";
 import { ExpressionWriter, typeOf } from "./emit-expression.ts";
 
@@ -79,6 +79,8 @@ const elementType: { readonly [D in DType]: string } = {
 
 type Loop = Extract<Statement, { op: "for" }>;
 
+const hasLoop = (statement: Statement): boolean => statement.op === "for" || bodyOf(statement).some(hasLoop);
+
 interface Written {
   readonly body: string;
   /** In the order in which the body numbers them. */
@@ -88,6 +90,7 @@ interface Written {
 
 class PhaseWriter {
   private loops = 0;
+  private counters = 0;
   private readonly registers = new Map<Register, string>();
   private readonly variables = new Map<LoopVariable, string>();
   private readonly buffers = new Map<string, { readonly name: string; readonly buffer: BufferReference }>();
@@ -143,6 +146,7 @@ class PhaseWriter {
 
   private block(opening: string, body: readonly Statement[], indent: string): void {
     this.lines.push(opening);
+    if (body.some(hasLoop)) this.lines.push(`${indent}  AS_WRITTEN;`);
     for (const statement of body) this.statement(statement, `${indent}  `);
     this.lines.push(`${indent}}`);
   }
@@ -174,7 +178,8 @@ class PhaseWriter {
 
   private loop(statement: Loop, indent: string): void {
     const { variable, from, to, step, parallel, body } = statement;
-    const name = `i${this.variables.size}`;
+    // Loops over one variable may stand beside each other and within others: each has a name of its own.
+    const name = `i${this.counters++}`;
     this.variables.set(variable, name);
     const [start, end] = [this.bound(from), this.bound(to)];
     if (!parallel) {

@@ -18,6 +18,12 @@ typedef vbyte vbyte_at __attribute__((aligned(1), may_alias));
     for (int lane = 0; lane < LANES; lane++) result[lane] = (expression);                                              \
   } while (0)
 
+/* Stands in every loop around another one. It emits nothing and keeps compilers from making vectors of the outer loop's
+ * iterations: gcc 12.2 makes wrong ones where the inner loop is short and runs backwards through memory. Inner loops that
+ * have no vectors may be given some.
+ */
+#define AS_WRITTEN __asm__ volatile("")
+
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* Memory. A boolean vector is a mask: every lane 0 or -1. */
@@ -56,7 +62,8 @@ INLINE void store_some_uint8(uint8_t *to, vint x, int32_t count) {
 }
 INLINE void store_some_bool(uint8_t *to, vint x, int32_t count) { store_some_uint8(to, x & 1, count); }
 
-/* Every lane at an index of its own, of those lanes where a mask holds; 0 elsewhere. */
+/* Every lane at an index of its own: loads, of those lanes where a mask holds and 0 elsewhere, and stores of the first
+ * `count` lanes. */
 #define GATHERS(dtype, element, vector, taken)                                                                         \
   INLINE vector gather_##dtype(const element *from, vint at) {                                                         \
     vector result;                                                                                                     \
@@ -186,6 +193,15 @@ INLINE vint multiply_high_vint(vint a, vint b) {
   EACH_LANE(multiply_high_int(a[lane], b[lane]));
   return result;
 }
+
+/* Quotients of integers, which wrap around, and remainders. By -1 the processor's own ends the process for one dividend. */
+INLINE int32_t divide_int(int32_t a, int32_t b) { return b == -1 ? (int32_t)(0u - (uint32_t)a) : a / b; }
+INLINE int32_t remainder_int(int32_t a, int32_t b) { return b == -1 ? 0 : a % b; }
+INLINE vint divide_vint(vint a, vint b) {
+  vint minus = b == -1;
+  return select_vint(minus, -a, a / select_vint(minus, splat_int(1), b));
+}
+INLINE vint remainder_vint(vint a, vint b) { return a % select_vint(b == -1, splat_int(1), b); }
 
 /* Conversion to integers saturates, and NaN becomes 0. */
 INLINE int32_t int_float(float x) {
