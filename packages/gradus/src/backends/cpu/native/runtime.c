@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -512,7 +511,7 @@ EXPORT int32_t gradus_run(struct pool *pool, const struct program *program, char
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Libraries of emitted code, and memory. */
+/* Libraries of emitted code. */
 
 EXPORT const char *gradus_abi(void) { return GRADUS_ABI; }
 
