@@ -2,61 +2,13 @@
 """Writes packages/gradus/test/golden/nn.json: what PyTorch's layers, losses, optimizers and schedulers compute.
 
 Run: /usr/bin/python3 tools/golden_nn.py   (PyTorch 1.13 or later; the same numbers every time)
-
-Inputs are float32 numbers of three decimals; PyTorch works on them in float64, so that the expected values are exact for
-every device that computes in float32. Names and options are Gradus's, in camelCase; they become PyTorch's here.
 """
 
-import json
 import math
-import pathlib
-import re
 
 import torch
 
-TARGET = pathlib.Path(__file__).parent.parent / "packages/gradus/test/golden/nn.json"
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
-generator = torch.Generator().manual_seed(20240229)
-
-
-def normal(*shape, scale=1.0):
-    """Random numbers that are no zeros, exact in float32 and short as text."""
-    x = torch.randn(shape, generator=generator) * scale
-    x = (x * 1000).round() / 1000
-    return x.masked_fill(x == 0, 0.001).float().double()
-
-
-def uniform(*shape, low=0.05, high=0.95):
-    x = torch.rand(shape, generator=generator) * (high - low) + low
-    return ((x * 1000).round() / 1000).float().double()
-
-
-def number(x):
-    if math.isnan(x):
-        return "nan"
-    if math.isinf(x):
-        return "inf" if x > 0 else "-inf"
-    x = float(f"{x:.8g}")
-    return int(x) if x.is_integer() else x
-
-
-DTYPES = {torch.float64: "float32", torch.int64: "int32", torch.bool: "bool"}
-
-
-def stored(x):
-    x = x.detach()
-    return {"shape": list(x.shape), "dtype": DTYPES[x.dtype], "data": [number(v) for v in x.reshape(-1).tolist()]}
-
-
-def snake(name):
-    return re.sub(r"[A-Z]", lambda m: "_" + m.group().lower(), name)
-
-
-def to_torch(options):
-    return {snake(k): torch.tensor(v) if isinstance(v, list) and k in ("weight", "posWeight") else v
-            for k, v in options.items()}
-
+from golden import layer_case, loss_case, normal, number, snake, stored, to_torch, uniform, write
 
 # Layers: type, positional arguments, options, shape of the input. -----------------------------------------------------
 
@@ -131,45 +83,6 @@ LAYERS = [
 ]
 
 
-def run_layer(layer, x, seed):
-    x = x.clone().requires_grad_()
-    layer.zero_grad()
-    y = layer(x)
-    (y * seed).sum().backward()
-    gradients = {name: stored(p.grad) for name, p in layer.named_parameters()}
-    return {"output": stored(y), "inputGradient": stored(x.grad), "gradients": gradients}
-
-
-def layer_case(kind, args, options, shape):
-    torch_args = [tuple(a) if isinstance(a, list) else a for a in args]
-    layer = getattr(torch.nn, kind)(*torch_args, **to_torch(options))
-    state = {}
-    for name, tensor in layer.state_dict().items():
-        if tensor.dtype == torch.int64:
-            state[name] = torch.tensor(3)
-        elif name == "running_var":
-            state[name] = uniform(*tensor.shape) + 0.5
-        else:
-            state[name] = normal(*tensor.shape, scale=0.7)
-    layer.load_state_dict(state)
-    x = normal(*shape)
-    seed = normal(*layer(x).shape)
-    # The pass above has changed running statistics.
-    layer.load_state_dict(state)
-    case = {
-        "type": kind,
-        "args": args + ([options] if options else []),
-        "state": {name: stored(tensor) for name, tensor in state.items()},
-        "input": stored(x),
-        "seed": stored(seed),
-    }
-    case["train"] = run_layer(layer.train(), x, seed)
-    if kind.startswith("BatchNorm"):
-        case["stateAfter"] = {name: stored(t) for name, t in layer.state_dict().items()}
-        case["eval"] = run_layer(layer.eval(), x, seed)
-    return case
-
-
 # Losses: type, options, input, target. --------------------------------------------------------------------------------
 
 def loss_cases():
@@ -206,17 +119,6 @@ def loss_cases():
         ("BCEWithLogitsLoss", {}, torch.tensor([0.0, 200.0, -200.0, 30.0]), torch.tensor([1.0, 0.0, 1.0, 0.5])),
     ]
     return [loss_case(*row) for row in table]
-
-
-def loss_case(kind, options, given, target):
-    loss = getattr(torch.nn, kind)(**to_torch(options))
-    x = given.float().double().requires_grad_()
-    target = target.float().double() if target.is_floating_point() else target
-    y = loss(x, target)
-    seed = normal(*y.shape)
-    (y * seed).sum().backward()
-    return {"type": kind, "options": options, "input": stored(x), "target": stored(target), "seed": stored(seed),
-            "output": stored(y), "inputGradient": stored(x.grad)}
 
 
 # Optimizers: five steps on two parameters with given gradients; the second has none at the third step. ----------------
@@ -312,7 +214,6 @@ def clip_cases():
 
 
 def main():
-    torch.manual_seed(1)
     gains = {"linear": "linear", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "leakyRelu": "leaky_relu", "selu": "selu"}
     golden = {
         "layers": [layer_case(*row) for row in LAYERS],
@@ -323,13 +224,7 @@ def main():
         "gains": {ours: torch.nn.init.calculate_gain(theirs) for ours, theirs in gains.items()},
         "clips": clip_cases(),
     }
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(
-        f'"{name}": ' + ("[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]"
-                         if isinstance(cases, list) else json.dumps(cases))
-        for name, cases in golden.items())
-    TARGET.write_text("{\n" + lines + "\n}\n")
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 1024:.0f} KiB")
+    write("nn", golden)
 
 
 main()

@@ -9,6 +9,8 @@ export interface GoldenRun {
   readonly output: StoredTensor;
   readonly inputGradient: StoredTensor;
   readonly gradients: Readonly<Record<string, StoredTensor>>;
+  /** Gradients of sum(secondSeed * gradient of the input): what a gradient penalty asks for. */
+  readonly second?: { readonly input: StoredTensor; readonly gradients: Readonly<Record<string, StoredTensor>> };
 }
 
 export interface LayerCase {
@@ -17,6 +19,7 @@ export interface LayerCase {
   readonly state: Readonly<Record<string, StoredTensor>>;
   readonly input: StoredTensor;
   readonly seed: StoredTensor;
+  readonly secondSeed?: StoredTensor;
   readonly train: GoldenRun;
   readonly eval?: GoldenRun;
   readonly stateAfter?: Readonly<Record<string, StoredTensor>>;
