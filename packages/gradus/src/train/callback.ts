@@ -2,13 +2,13 @@
 // with some of these methods is one.
 
 import type { Tensor } from "../tensor/index.ts";
-import type { Measurements } from "./history.ts";
+import type { Measurements, StepMeasurements } from "./history.ts";
 import type { Training } from "./training.ts";
 
 /** A training step that was taken. */
 export interface StepResult {
   /** The loss, and the metrics, of this step's samples. */
-  readonly measured: Measurements & { readonly loss: number };
+  readonly measured: StepMeasurements;
   /** The learning rate that it was taken with. */
   readonly learningRate: number;
 }

@@ -4,6 +4,9 @@
 /** Measurements by name, such as `loss` and `accuracy`. */
 export type Measurements = Readonly<Record<string, number>>;
 
+/** What one training step measured. */
+export type StepMeasurements = Measurements & { readonly loss: number };
+
 /** One training step, or the mean of an epoch. */
 export interface HistoryPoint {
   /** Training steps taken. */

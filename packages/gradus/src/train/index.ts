@@ -3,7 +3,7 @@
 export type { Callback, EpochResult, EvaluationBatch, StepResult } from "./callback.ts";
 export { type EarlyStoppingOptions, earlyStopping } from "./early-stopping.ts";
 export { firstLayerFilters } from "./filters.ts";
-export { History, type HistoryPoint, type HistoryState, type Measurements } from "./history.ts";
+export { History, type HistoryPoint, type HistoryState, type Measurements, type StepMeasurements } from "./history.ts";
 export { Accuracy, type ClassScores, ConfusionMatrix, MetricError, RunningMean } from "./metrics.ts";
 export { NonFiniteLossError } from "./non-finite.ts";
 export type { PlainImage } from "./png.ts";
@@ -16,5 +16,6 @@ export {
   type Measure,
   Trainer,
   type TrainerOptions,
+  type TrainingStep,
 } from "./trainer.ts";
 export { Training, type TrainLoader, type TrainOptimizer, type TrainScheduler } from "./training.ts";

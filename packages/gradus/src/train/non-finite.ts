@@ -3,7 +3,7 @@
 // still be had after the step, since it keeps the parameters' old versions. Leans on tensor and nn.
 
 import type { AnyModule, HookHandle } from "../nn/index.ts";
-import { GradusError, isTensor, Tensor } from "../tensor/index.ts";
+import { GradusError, isTensor, StaleTensorError, Tensor } from "../tensor/index.ts";
 
 /** A loss that is NaN or infinite; the message names the layer it begins in. */
 export class NonFiniteLossError extends GradusError {}
@@ -46,11 +46,13 @@ export class ForwardWatch {
    * Where the first NaN or infinity of the last forward pass is.
    * @returns what is wrong, as one sentence, and what to do, as another
    */
-  async explain(input: Tensor, target: Tensor): Promise<string> {
+  async explain(batch: readonly Tensor[]): Promise<string> {
     const inData =
       "Look at the data: a division by zero while normalizing them, or a damaged file. They must be finite numbers.";
-    if (await isNonFinite(input)) return `The batch's input holds ${await describe(input)}. ${inData}`;
-    if (await isNonFinite(target)) return `The batch's target holds ${await describe(target)}. ${inData}`;
+    for (const [i, tensor] of batch.entries()) {
+      const name = ["input", "target"][i] ?? `tensor ${i}`;
+      if (await isNonFinite(tensor)) return `The batch's ${name} holds ${await describe(tensor)}. ${inData}`;
+    }
     for (const { path, type, parameters, outputs } of this.calls) {
       const layer = path === "" ? `the model itself (${type})` : `${path} (${type})`;
       for (const [name, value] of parameters) {
@@ -80,7 +82,13 @@ export class ForwardWatch {
 const formatShape = ({ shape }: Tensor): string => `[${shape.join(", ")}]`;
 
 async function isNonFinite(tensor: Tensor): Promise<boolean> {
-  return (await tensor.data()).some((value) => !Number.isFinite(value));
+  try {
+    return (await tensor.data()).some((value) => !Number.isFinite(value));
+  } catch (error) {
+    // Where a step updates parameters more than once, what came before the first update is gone: nothing can be said of it.
+    if (error instanceof StaleTensorError) return false;
+    throw error;
+  }
 }
 
 async function describe(tensor: Tensor): Promise<string> {

@@ -1,25 +1,38 @@
 // The Trainer: the training loop that everybody writes, written once. Every step is what a user would write by hand:
-// zeroGrad, forward, loss, backward, step, and then the loss is read. What is worth seeing beside goes to callbacks; it
-// imports nothing from Node. Leans on tensor, and on the faces of nn, optim and data.
+// zeroGrad, forward, loss, backward, step, and then the loss is read; a run of another kind, such as a GAN's, brings its own
+// step. What is worth seeing beside goes to callbacks; it imports nothing from Node. Leans on tensor, and on the faces of nn,
+// optim and data.
 
 import type { Checkpoint, CheckpointFacts } from "../io/checkpoint.ts";
 import type { Module } from "../nn/index.ts";
 import { ArgumentError, flush, isFloat, noGrad, type Tensor } from "../tensor/index.ts";
 import type { Callback, EvaluationBatch } from "./callback.ts";
 import { EventLoop } from "./event-loop.ts";
-import type { History, Measurements } from "./history.ts";
+import type { History, Measurements, StepMeasurements } from "./history.ts";
 import { ForwardWatch, NonFiniteLossError } from "./non-finite.ts";
 import { Training, type TrainLoader, type TrainOptimizer, type TrainScheduler } from "./training.ts";
 
 /** From a model's output and the target to one number. */
 export type Measure = (output: Tensor, target: Tensor) => Tensor;
 
+/**
+ * One training step on a batch: everything from `zeroGrad()` to `await optimizer.step()`.
+ * @returns what is to be logged, `loss` among it
+ */
+export type TrainingStep = (batch: readonly Tensor[]) => Promise<StepMeasurements>;
+
 export interface TrainerOptions {
   /** Lazy layers must have seen an input. */
   readonly model: Module<[Tensor], Tensor>;
-  readonly optimizer: TrainOptimizer;
-  /** The mean loss of a batch, as a function or a module of `nn`. */
-  readonly loss: Measure | { forward: Measure };
+  /** One, or all that `step` makes steps with: checkpoints hold the state of each. */
+  readonly optimizer: TrainOptimizer | readonly TrainOptimizer[];
+  /** The mean loss of a batch, as a function or a module of `nn`. Left out where `step` takes its place. */
+  readonly loss?: Measure | { forward: Measure };
+  /**
+   * A step of one's own, instead of a model's output, `loss`, and one optimizer's step: a GAN has two of each. The loss that
+   * it gives is checked and logged like any other.
+   */
+  readonly step?: TrainingStep;
   /** Steps after every epoch, or as `schedulerInterval` says. */
   readonly scheduler?: TrainScheduler;
   /** Default "epoch". */
@@ -74,13 +87,23 @@ export function accuracy(output: Tensor, target: Tensor): Tensor {
  */
 export class Trainer {
   readonly model: Module<[Tensor], Tensor>;
-  private readonly loss: Measure;
+  private readonly loss: Measure | null;
+  private readonly optimizers: readonly TrainOptimizer[];
   private readonly eventLoop = new EventLoop();
 
+  /** @throws ArgumentError without a loss and without a step, or with several optimizers and no step that uses them */
   constructor(private readonly given: TrainerOptions) {
     this.model = given.model;
-    const { loss } = given;
-    this.loss = typeof loss === "function" ? loss : (output, target) => loss.forward(output, target);
+    const { loss, step, optimizer } = given;
+    this.optimizers = Array.isArray(optimizer) ? optimizer : [optimizer as TrainOptimizer];
+    this.loss =
+      loss === undefined || typeof loss === "function"
+        ? (loss ?? null)
+        : (output, target) => loss.forward(output, target);
+    if (step === undefined && (this.loss === null || this.optimizers.length !== 1)) {
+      const lacks = this.loss === null ? "there is no loss" : `there are ${this.optimizers.length} optimizers`;
+      throw new ArgumentError("Trainer", `${lacks} and no step`, "Pass a loss and one optimizer, or a step.");
+    }
   }
 
   /**
@@ -93,11 +116,11 @@ export class Trainer {
     if (!Number.isInteger(epochs) || epochs < 1) {
       throw new ArgumentError("fit", `${epochs} epochs cannot be trained`, "Use an integer from 1.");
     }
-    const { model, optimizer, scheduler = null } = this.given;
+    const { model, scheduler = null } = this.given;
     const callbacks = [...(this.given.callbacks ?? []), ...(options.callbacks ?? [])];
     const training = new Training({
       model,
-      optimizer,
+      optimizers: this.optimizers,
       scheduler,
       loader,
       callbacks,
@@ -130,29 +153,21 @@ export class Trainer {
     watch: ForwardWatch,
     callbacks: readonly Callback[],
   ): Promise<void> {
-    const { optimizer, scheduler, schedulerInterval = "epoch" } = this.given;
+    const { scheduler, schedulerInterval = "epoch", step = (batch) => this.supervisedStep(batch) } = this.given;
     const begin = performance.now();
     this.model.train();
-    for await (const [input, target] of loader) {
+    for await (const batch of loader) {
       const { learningRate } = training;
       watch.begin();
-      optimizer.zeroGrad();
-      const output = this.model.forward(input);
-      const loss = this.loss(output, target);
-      const metrics = noGrad(() => this.metricsOf(output, target));
-      // Asked for before the step, so that every step, the first of a resumed run as well, is the same program.
-      for (const metric of Object.values(metrics)) metric.retain();
-      loss.backward();
-      await optimizer.step();
+      const measured = await step(batch);
       training.countStep();
-      const measured = await read({ loss, ...metrics });
       if (!Number.isFinite(measured.loss)) {
         const where = `at step ${training.step} (epoch ${training.epoch + 1}, learning rate ${learningRate})`;
-        throw new NonFiniteLossError(`The loss is ${measured.loss} ${where}. ${await watch.explain(input, target)}`);
+        throw new NonFiniteLossError(`The loss is ${measured.loss} ${where}. ${await watch.explain(batch)}`);
       }
       if (schedulerInterval === "step") scheduler?.step();
       const point = { step: training.step, epoch: training.progress, ...measured };
-      training.history.addStep(point, input.shape[0]);
+      training.history.addStep(point, batch[0].shape[0]);
       for (const callback of callbacks) await callback.onStep?.(training, { measured, learningRate });
       await this.eventLoop.turn();
       if (training.stopReason !== null) return;
@@ -165,6 +180,25 @@ export class Trainer {
     training.history.addEpoch(training.step, training.epoch, evaluation);
     const seconds = (performance.now() - begin) / 1000;
     for (const callback of callbacks) await callback.onEpochEnd?.(training, { training: means, evaluation, seconds });
+  }
+
+  /** Forward, backward and update of one model by one optimizer. */
+  private async supervisedStep([input, target]: readonly Tensor[]): Promise<StepMeasurements> {
+    const [optimizer] = this.optimizers;
+    optimizer.zeroGrad();
+    const output = this.model.forward(input);
+    const loss = this.lossOf(output, target);
+    const metrics = noGrad(() => this.metricsOf(output, target));
+    // Asked for before the step, so that every step, the first of a resumed run as well, is the same program.
+    for (const metric of Object.values(metrics)) metric.retain();
+    loss.backward();
+    await optimizer.step();
+    return await read({ loss, ...metrics });
+  }
+
+  private lossOf(output: Tensor, target: Tensor): Tensor {
+    if (this.loss === null) throw new ArgumentError("Trainer", "there is no loss to evaluate with", "Pass one.");
+    return this.loss(output, target);
   }
 
   private test(
@@ -203,12 +237,12 @@ export class Trainer {
         watch.begin();
         const { output, results } = noGrad(() => {
           const given = this.model.forward(input);
-          return { output: given, results: { loss: this.loss(given, target), ...this.metricsOf(given, target) } };
+          return { output: given, results: { loss: this.lossOf(given, target), ...this.metricsOf(given, target) } };
         });
         await flush(...Object.values(results), ...(onBatch === undefined ? [] : [output]));
         const measured = await read(results);
         if (!Number.isFinite(measured.loss)) {
-          const explanation = await watch.explain(input, target);
+          const explanation = await watch.explain([input, target]);
           throw new NonFiniteLossError(`The loss is ${measured.loss} in the evaluation. ${explanation}`);
         }
         const size = input.shape[0];

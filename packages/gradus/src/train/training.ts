@@ -33,10 +33,51 @@ export interface TrainScheduler {
   loadStateDict(state: never): void;
 }
 
+type Group = OptimizerStateDict["param_groups"][number];
+const parametersOf = (group: Group): readonly number[] => group.params as readonly number[];
+
+/** The states of several optimizers as one: the groups in a row, the parameters numbered on. */
+function joinStateDicts(dicts: readonly OptimizerStateDict[]): OptimizerStateDict {
+  if (dicts.length === 1) return dicts[0];
+  let first = 0;
+  const moved = dicts.map(({ state, param_groups }) => {
+    const offset = first;
+    first += param_groups.reduce((count, group) => count + parametersOf(group).length, 0);
+    return {
+      state: Object.entries(state).map(([index, entry]) => [Number(index) + offset, entry] as const),
+      groups: param_groups.map((group) => ({ ...group, params: parametersOf(group).map((index) => index + offset) })),
+    };
+  });
+  return {
+    state: Object.fromEntries(moved.flatMap(({ state }) => state)),
+    param_groups: moved.flatMap(({ groups }) => groups),
+  };
+}
+
+/** Undoes `joinStateDicts` for optimizers of so many groups each. What does not fit, the optimizers refuse. */
+function splitStateDict(dict: OptimizerStateDict, groupCounts: readonly number[]): OptimizerStateDict[] {
+  if (groupCounts.length === 1) return [dict];
+  let [firstGroup, firstParameter] = [0, 0];
+  return groupCounts.map((count, i) => {
+    const isLast = i === groupCounts.length - 1;
+    const groups = dict.param_groups.slice(firstGroup, isLast ? undefined : firstGroup + count);
+    firstGroup += count;
+    const offset = firstParameter;
+    firstParameter += groups.reduce((total, group) => total + parametersOf(group).length, 0);
+    const own = Object.entries(dict.state).filter(([index]) => {
+      return Number(index) >= offset && (isLast || Number(index) < firstParameter);
+    });
+    return {
+      state: Object.fromEntries(own.map(([index, entry]) => [Number(index) - offset, entry])),
+      param_groups: groups.map((group) => ({ ...group, params: parametersOf(group).map((index) => index - offset) })),
+    };
+  });
+}
+
 /** What a run consists of. */
 export interface TrainingParts {
   readonly model: AnyModule;
-  readonly optimizer: TrainOptimizer;
+  readonly optimizers: readonly TrainOptimizer[];
   readonly scheduler: TrainScheduler | null;
   readonly loader: TrainLoader;
   readonly callbacks: readonly Callback[];
@@ -50,7 +91,7 @@ export interface TrainingParts {
 
 export class Training {
   readonly model: AnyModule;
-  readonly optimizer: TrainOptimizer;
+  readonly optimizers: readonly TrainOptimizer[];
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly options: CheckpointFacts["options"];
@@ -61,7 +102,7 @@ export class Training {
 
   constructor(private readonly parts: TrainingParts) {
     this.model = parts.model;
-    this.optimizer = parts.optimizer;
+    this.optimizers = parts.optimizers;
     this.epochs = parts.epochs;
     this.stepsPerEpoch = parts.loader.length;
     this.options = parts.options;
@@ -87,8 +128,9 @@ export class Training {
     return this.stepsTaken / this.stepsPerEpoch;
   }
 
+  /** The first optimizer's. */
   get learningRate(): number {
-    return this.optimizer.paramGroups[0].lr;
+    return this.optimizers[0].paramGroups[0].lr;
   }
 
   /** Why the run ends before its time; null if it does not. */
@@ -133,7 +175,7 @@ export class Training {
     const loader = this.parts.loader.stateDict();
     return {
       model: this.model.stateDict(),
-      optimizer: this.optimizer.stateDict(),
+      optimizer: joinStateDicts(this.optimizers.map((optimizer) => optimizer.stateDict())),
       facts: {
         step: this.stepsTaken,
         epoch: this.epochsDone,
@@ -150,7 +192,9 @@ export class Training {
   async restore({ facts, model, optimizer }: Checkpoint): Promise<void> {
     const { scheduler, loader } = this.parts;
     this.model.loadStateDict(model);
-    this.optimizer.loadStateDict(optimizer);
+    const counts = this.optimizers.map(({ paramGroups }) => paramGroups.length);
+    const states = splitStateDict(optimizer, counts);
+    for (const [i, one] of this.optimizers.entries()) one.loadStateDict(states[i]);
     if (facts.scheduler !== null) scheduler?.loadStateDict(facts.scheduler as never);
     loader.loadStateDict(facts.loader);
     this.history.setState(facts.history as unknown as HistoryState);
