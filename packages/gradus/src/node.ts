@@ -12,5 +12,12 @@ export { RunDirectory, type RunDirectoryOptions } from "./train/callbacks/run-di
 export { tensorBoard } from "./train/callbacks/tensor-board.ts";
 export { EventWriter, EventWriterError } from "./train/event-writer.ts";
 export { MetricsLog, MetricsLogError, type MetricsLogOptions } from "./train/metrics-log.ts";
+export { loadImage, saveImage } from "./train/picture-file.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./train/progress.ts";
-export { type ReportData, ReportDataError, renderReport } from "./train/report.ts";
+export {
+  type ReportChart,
+  type ReportData,
+  ReportDataError,
+  type ReportSection,
+  renderReport,
+} from "./train/report.ts";

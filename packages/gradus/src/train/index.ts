@@ -6,6 +6,7 @@ export { firstLayerFilters } from "./filters.ts";
 export { History, type HistoryPoint, type HistoryState, type Measurements, type StepMeasurements } from "./history.ts";
 export { Accuracy, type ClassScores, ConfusionMatrix, MetricError, RunningMean } from "./metrics.ts";
 export { NonFiniteLossError } from "./non-finite.ts";
+export { type ImageGridOptions, imageGrid } from "./pictures.ts";
 export type { PlainImage } from "./png.ts";
 export { ClassificationReview, type Mistake, type ReviewOptions } from "./review.ts";
 export {

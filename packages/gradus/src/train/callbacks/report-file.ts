@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../../io/atomic-file.ts";
 import type { Callback } from "../callback.ts";
 import { firstLayerFilters } from "../filters.ts";
 import type { HistoryPoint } from "../history.ts";
-import { renderReport } from "../report.ts";
+import { type ReportSection, renderReport } from "../report.ts";
 import { ClassificationReview } from "../review.ts";
 import type { Training } from "../training.ts";
 
@@ -16,6 +16,8 @@ export interface ReportOptions {
   readonly summary?: Readonly<Record<string, string | number>>;
   /** The names of the classes. Default: their indices. */
   readonly classes?: readonly string[];
+  /** What else there is to see of the run: asked for at its end. */
+  readonly sections?: (training: Training) => readonly ReportSection[] | Promise<readonly ReportSection[]>;
   /** The model's table of layers. */
   readonly modelSummary?: string;
 }
@@ -49,7 +51,7 @@ export function writeReport(path: string, options: ReportOptions = {}): Callback
 }
 
 async function render(training: Training, review: ClassificationReview, options: ReportOptions): Promise<string> {
-  const { title = "Training", summary = {}, classes, modelSummary } = options;
+  const { title = "Training", summary = {}, classes, sections, modelSummary } = options;
   const { points, evaluations } = training.history;
   const { confusion } = review;
   const matrix = confusion?.matrix();
@@ -67,6 +69,7 @@ async function render(training: Training, review: ClassificationReview, options:
       actual: labels[actual],
     })),
     filters: filters.length > 0 ? { title: "The first layer's filters", images: filters } : undefined,
+    sections: await sections?.(training),
     modelSummary,
   });
 }
