@@ -1,7 +1,8 @@
 // The options of `gradus train`: what they are called, what they may be, and how a resumed run takes over those it began
 // with. Leans on commander.
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
+import { flagOf, HIGHEST_SEED, integer, positiveNumber } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 import { DATA_NAMES, type DataName, MODEL_NAMES, type ModelName, RECIPES } from "./recipes.ts";
 
@@ -31,23 +32,6 @@ export interface RunOptions {
   readonly batchSize: number;
   readonly lr: number;
   readonly seed: number;
-}
-
-const HIGHEST_SEED = 2 ** 32 - 1;
-
-function integer(low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-    const range = high === Number.MAX_SAFE_INTEGER ? `from ${low}` : `from ${low} to ${high}`;
-    throw new InvalidArgumentError(`It must be an integer ${range}.`);
-  };
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("It must be a number above 0.");
 }
 
 /** What each model does by default, for the help. */
@@ -123,9 +107,8 @@ export function resumedRunOptions(
       throw new UsageError(`The checkpoint does not tell its ${name}: it is not of \`gradus train\`. Resume another.`);
     }
     if (isGiven(name) && given[name] !== saved[name]) {
-      const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw new UsageError(
-        `${flag} ${given[name]} does not fit the run to resume, which has ${saved[name]}. Leave it out, or start a new run.`,
+        `${flagOf(name)} ${given[name]} does not fit the run to resume, which has ${saved[name]}. Leave it out, or start a new run.`,
       );
     }
   }

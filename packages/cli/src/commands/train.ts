@@ -1,24 +1,21 @@
 // `gradus train`: trains a model on images, shows how it goes, and leaves a run directory behind. Leans on gradus and
 // @gradus/vision as any user does.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { DatasetError } from "@gradus/vision";
 import { downloadDataset, type ImageDatasetSplits, progressBar } from "@gradus/vision/node";
 import { config, data, F, init, type io, manualSeed, nn, optim, shutdown, train } from "gradus";
 import { INTERRUPTED, INTERRUPTED_EXIT_CODE, RunDirectory, showProgress, stopOnInterrupt } from "gradus/node";
+import { checkFolder } from "../arguments.ts";
 import { UsageError } from "../errors.ts";
 import { type GivenOptions, newRunOptions, type RunOptions, resumedRunOptions } from "../options.ts";
+import type { Output } from "../program.ts";
 import { DATA, RECIPES } from "../recipes.ts";
+import { newRunFolder } from "../run-folder.ts";
 
 /** Images at once in an evaluation: a divisor of every test set, so that all batches are one program. */
 const TEST_BATCH_SIZE = 500;
-
-/** Where a command writes. */
-export interface Output {
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream;
-}
 
 /** What a run is to be: new, or one that goes on. */
 interface Plan {
@@ -105,7 +102,7 @@ export async function runTrain(
 async function planRun(given: GivenOptions, isGiven: (name: string) => boolean): Promise<Plan> {
   if (given.resume === undefined) {
     const options = newRunOptions(given);
-    return { options, run: new RunDirectory(newRunPath(given.runDir, options)) };
+    return { options, run: new RunDirectory(newRunFolder(given.runDir, `${options.model}-${options.data}`)) };
   }
   if (given.runDir !== undefined) {
     throw new UsageError(
@@ -121,28 +118,6 @@ async function planRun(given: GivenOptions, isGiven: (name: string) => boolean):
   return { options: resumedRunOptions(checkpoint.facts.options, given, isGiven), run, checkpoint, warning };
 }
 
-function newRunPath(runDir: string | undefined, { model, data: dataName }: RunOptions): string {
-  if (runDir !== undefined) {
-    if (existsSync(runDir) && !statSync(runDir).isDirectory()) {
-      throw new UsageError(`--run-dir ${runDir} is a file. Give a folder, or a name that is not taken.`);
-    }
-    if (existsSync(new RunDirectory(runDir).store.path)) {
-      throw new UsageError(`--run-dir ${runDir} holds a run already. Give another folder, or go on with --resume.`);
-    }
-    return runDir;
-  }
-  const now = new Date();
-  const pad = (value: number): string => String(value).padStart(2, "0");
-  const date = `${now.getFullYear()}-${pad(now.getMonth() + 1)}-${pad(now.getDate())}`;
-  const time = `${pad(now.getHours())}${pad(now.getMinutes())}${pad(now.getSeconds())}`;
-  const path = join("runs", `${date}-${time}-${model}-${dataName}`);
-  // Two runs may begin within a second.
-  for (let copy = 1; ; copy++) {
-    const candidate = copy === 1 ? path : `${path}-${copy}`;
-    if (!existsSync(candidate)) return candidate;
-  }
-}
-
 async function loadData(given: GivenOptions, options: RunOptions): Promise<ImageDatasetSplits> {
   const { source, download } = DATA[options.data];
   const folder = given.dataDir;
@@ -156,9 +131,4 @@ async function loadData(given: GivenOptions, options: RunOptions): Promise<Image
     if (isMissing) throw new UsageError(`${error.message} Or add --download.`, { cause: error });
     throw error;
   }
-}
-
-function checkFolder(flag: string, folder: string): void {
-  if (!existsSync(folder)) throw new UsageError(`${flag} ${folder} does not exist. Give a folder that does.`);
-  if (!statSync(folder).isDirectory()) throw new UsageError(`${flag} ${folder} is no folder. Give one.`);
 }
