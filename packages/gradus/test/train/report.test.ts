@@ -53,6 +53,40 @@ function pictures(html: string) {
 }
 
 describe("renderReport", () => {
+  test("shows further sections: named curves, a table, pictures with captions, all of it escaped", async () => {
+    const points = (factor: number) => [1, 2, 3].map((x): [number, number] => [x, x * factor]);
+    const html = await renderReport({
+      ...data,
+      sections: [
+        {
+          title: "Compared <runs>",
+          text: "Side & side",
+          charts: [
+            {
+              title: "Spread",
+              xTitle: "layer",
+              series: [
+                { name: "<good>", points: points(1) },
+                { name: "bad", points: points(-2) },
+              ],
+            },
+          ],
+          table: { columns: ["", "accuracy"], rows: [["<good>", 0.5]] },
+          pictures: [{ image: image(8, 1, 5), caption: "after epoch 3" }],
+        },
+        { title: "Empty", charts: [{ title: "none", series: [{ name: "a", points: [] }] }] },
+      ],
+    });
+    expectBalanced(html);
+    expect(html).toContain("<h2>Compared &lt;runs&gt;</h2>");
+    expect(html).toContain("<title>layer 2: -4</title>");
+    expect(html).toContain('<span class="curve0">&lt;good&gt; <b>3</b></span>');
+    expect(html).toContain('<th scope="row">&lt;good&gt;</th><td>0.5</td>');
+    expect(html).toContain("after epoch 3</small>");
+    expect(html).not.toContain("Empty");
+    expect(pictures(html)).toHaveLength(5);
+  });
+
   test("is one well-formed document that asks for nothing", async () => {
     const html = await renderReport(data);
     expect(html.startsWith('<!doctype html>\n<html lang="en">')).toBe(true);

@@ -391,3 +391,72 @@ describe("a run directory", () => {
     expect(existsSync(run.reportPath)).toBe(false);
   });
 });
+
+describe("a step of one's own", () => {
+  /** Two networks with an optimizer each, of which one learns from the other's output: the shape of a GAN. */
+  function setUpPair() {
+    gd.manualSeed(5);
+    const [maker, judge] = [new nn.Linear(3, 4), new nn.Linear(4, 1)];
+    const model = new nn.Sequential(maker, judge);
+    const optimizers = [
+      new optim.Adam([{ params: judge.weight }, { params: judge.bias!, lr: 0.02 }], { lr: 0.01 }),
+      new optim.SGD(maker.parameters(), { lr: 0.05, momentum: 0.9 }),
+    ] as const;
+    const step: gd.train.TrainingStep = async ([images]) => {
+      const [real] = images.flatten(1).split([4, 12], 1);
+      optimizers[0].zeroGrad();
+      const made = maker.forward(gd.randn([real.shape[0], 3]));
+      const lossOfJudge = judge.forward(real).sub(1).square().mean().add(judge.forward(made.detach()).square().mean());
+      lossOfJudge.backward();
+      await optimizers[0].step();
+      optimizers[1].zeroGrad();
+      const loss = judge.forward(made).sub(1).square().mean();
+      loss.backward();
+      await optimizers[1].step();
+      return { loss: await loss.item(), judge: await lossOfJudge.item() };
+    };
+    const loader = new data.DataLoader(dataset(1), { batchSize: 10, shuffle: true });
+    return { model, loader, trainer: new train.Trainer({ model, optimizer: optimizers, step }) };
+  }
+
+  test("has its measurements logged, and goes on from a checkpoint with all its optimizers to the same bits", async () => {
+    const whole = setUpPair();
+    const { history } = await whole.trainer.fit(whole.loader, { epochs: 3 });
+    expect(Object.keys(history.points[0])).toEqual(["step", "epoch", "loss", "judge"]);
+    const folder = await mkdtemp(join(tmpdir(), "gradus-pair-"));
+    try {
+      const run = new RunDirectory(folder);
+      const begun = setUpPair();
+      await begun.trainer.fit(begun.loader, {
+        epochs: 3,
+        callbacks: [
+          ...run.callbacks(),
+          { onStep: (training) => void (training.step === 7 && training.stop("enough")) },
+        ],
+      });
+      const { checkpoint } = await run.store.load();
+      expect(checkpoint.optimizer.param_groups.map(({ params }) => params)).toEqual([[0], [1], [2, 3]]);
+      const resumed = setUpPair();
+      await resumed.trainer.fit(resumed.loader, { epochs: 3, resume: checkpoint });
+      expect(await valuesOf(resumed.model)).toEqual(await valuesOf(whole.model));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("that gives a loss that is not finite ends the run with an error that says where", async () => {
+    const { model, loader } = setUpPair();
+    const optimizer = new optim.SGD(model.parameters(), { lr: 1 });
+    const trainer = new train.Trainer({ model, optimizer, step: async () => ({ loss: Number.NaN }) });
+    await expect(trainer.fit(loader, { epochs: 1 })).rejects.toThrow(/The loss is NaN at step 1/);
+  });
+
+  test("is needed without a loss, and for more than one optimizer", () => {
+    const { model } = setUpPair();
+    const optimizer = new optim.SGD(model.parameters(), { lr: 1 });
+    expect(() => new train.Trainer({ model, optimizer })).toThrow(/no loss and no step/);
+    expect(() => new train.Trainer({ model, optimizer: [optimizer, optimizer], loss: F.mseLoss })).toThrow(
+      /2 optimizers and no step/,
+    );
+  });
+});
