@@ -2,7 +2,15 @@
 
 export { AtomicWriteError, writeFileAtomic, writeFileAtomicSync } from "./io/atomic-file.ts";
 export { CheckpointStore, type LoadedCheckpoint } from "./io/checkpoint-store.ts";
-export { loadSafetensors, saveSafetensors } from "./io/state-file.ts";
+export { loadNpy, loadNpz, saveNpy, saveNpz } from "./io/numpy-file.ts";
+export { loadPt, loadPtState } from "./io/pt-file.ts";
+export {
+  inspectSafetensors,
+  loadSafetensors,
+  type SafetensorsInfo,
+  type SaveSafetensorsOptions,
+  saveSafetensors,
+} from "./io/state-file.ts";
 export { type SaveCheckpointsOptions, saveCheckpoints } from "./train/callbacks/checkpoints.ts";
 export { INTERRUPTED, INTERRUPTED_EXIT_CODE, stopOnInterrupt } from "./train/callbacks/interrupt.ts";
 export { type LogIntervalOptions, logMetrics } from "./train/callbacks/metrics-file.ts";

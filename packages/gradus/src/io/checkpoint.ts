@@ -6,7 +6,8 @@ import type { LoaderState } from "../data/index.ts";
 import type { OptimizerStateDict, StateValue } from "../optim/index.ts";
 import { type GeneratorState, GradusError, isTensor, type Tensor } from "../tensor/index.ts";
 import { FileFormatError } from "./errors.ts";
-import { decodeSafetensors, encodeSafetensors, type RawTensor } from "./safetensors.ts";
+import type { RawTensor } from "./raw.ts";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { readValues, type TensorMap, toTensors } from "./state.ts";
 
 /** Grows when a reader of this version could no longer read what is written. */

@@ -2,7 +2,7 @@
 
 /** A file whose bytes are not what its format promises, or content that its format cannot hold. */
 export class FileFormatError extends Error {
-  override readonly name = "FileFormatError";
+  override readonly name: string = "FileFormatError";
 
   /**
    * @param file the name of the file, as the caller gave it
@@ -18,6 +18,11 @@ export class FileFormatError extends Error {
   ) {
     super(`${file}, ${place}: ${problem}. ${remedy}`);
   }
+}
+
+/** A pickle that asks for more than plain data: a class or function that is not on the list of harmless ones. Nothing ran. */
+export class UnsafePickleError extends FileFormatError {
+  override readonly name = "UnsafePickleError";
 }
 
 /** The longest piece of a file's own text that an error message repeats. */

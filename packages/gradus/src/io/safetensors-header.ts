@@ -4,6 +4,7 @@
 // Format: https://github.com/huggingface/safetensors#format
 
 import { FileFormatError, quoted } from "./errors.ts";
+import { MOST_DIMENSIONS } from "./raw.ts";
 
 /** What the header says of one tensor; nothing here has been compared with the data yet. */
 export interface TensorEntry {
@@ -22,9 +23,6 @@ export interface SafetensorsHeader {
   readonly entries: readonly TensorEntry[];
   readonly metadata: Record<string, string>;
 }
-
-/** PyTorch and NumPy stop at 64 dimensions. */
-export const MOST_DIMENSIONS = 64;
 
 /** The name under which the format keeps its text-to-text map. */
 export const METADATA_NAME = "__metadata__";

@@ -5,49 +5,29 @@
 // JavaScript that Gradus runs on, which lets tensors be views of the file's own bytes.
 
 import { FileFormatError, quoted } from "./errors.ts";
-import type { TensorEntry } from "./safetensors-header.ts";
-import { METADATA_NAME, MOST_DIMENSIONS, problemOfName, readSafetensorsHeader } from "./safetensors-header.ts";
-
-/** Element types that safetensors files share with Gradus; `float16` and `bfloat16` are kept as their 16 bits. */
-export type RawDtype = "float32" | "float64" | "float16" | "bfloat16" | "int32" | "int64" | "uint8" | "bool";
-
-export type RawData = Float32Array | Float64Array | Uint16Array | Int32Array | BigInt64Array | Uint8Array;
-
-/** A tensor as a file knows it. */
-export interface RawTensor {
-  readonly dtype: RawDtype;
-  /** Row-major; `[]` is a scalar of one element. */
-  readonly shape: readonly number[];
-  /** The elements: a Uint16Array for `float16` and `bfloat16`, a Uint8Array of 0 and 1 for `bool`. */
-  readonly data: RawData;
-}
-
-interface RawArray {
-  new (buffer: ArrayBufferLike, byteOffset: number, length: number): RawData;
-  readonly BYTES_PER_ELEMENT: number;
-}
-
-interface DtypeRow {
-  /** The format's name. */
-  readonly code: string;
-  readonly array: RawArray;
-}
+import { byteSize, copyOf, elementsOf, MOST_DIMENSIONS, type RawDtype, type RawTensor, rawArrays } from "./raw.ts";
+import { METADATA_NAME, problemOfName, readSafetensorsHeader, type TensorEntry } from "./safetensors-header.ts";
 
 // The order of the rows is the order of tensors in a file: wide elements first, so that each stays aligned.
 // Among equal widths it is the order of the reference implementation, so that both write the same bytes.
-const DTYPES: Readonly<Record<RawDtype, DtypeRow>> = {
-  int64: { code: "I64", array: BigInt64Array },
-  float64: { code: "F64", array: Float64Array },
-  float32: { code: "F32", array: Float32Array },
-  int32: { code: "I32", array: Int32Array },
-  bfloat16: { code: "BF16", array: Uint16Array },
-  float16: { code: "F16", array: Uint16Array },
-  uint8: { code: "U8", array: Uint8Array },
-  bool: { code: "BOOL", array: Uint8Array },
+const CODES: Readonly<Record<RawDtype, string>> = {
+  uint64: "U64",
+  int64: "I64",
+  float64: "F64",
+  float32: "F32",
+  uint32: "U32",
+  int32: "I32",
+  bfloat16: "BF16",
+  float16: "F16",
+  uint16: "U16",
+  int16: "I16",
+  int8: "I8",
+  uint8: "U8",
+  bool: "BOOL",
 };
 
-const FILE_ORDER = Object.keys(DTYPES) as RawDtype[];
-const DTYPE_OF_CODE: ReadonlyMap<string, RawDtype> = new Map(FILE_ORDER.map((dtype) => [DTYPES[dtype].code, dtype]));
+const FILE_ORDER = Object.keys(CODES) as RawDtype[];
+const DTYPE_OF_CODE: ReadonlyMap<string, RawDtype> = new Map(FILE_ORDER.map((dtype) => [CODES[dtype], dtype]));
 
 /** Bytes of the number that tells the header's length. */
 const LENGTH_BYTES = 8;
@@ -80,7 +60,7 @@ export function encodeSafetensors(
     checkWritable(name, tensor);
     const begin = end;
     end += tensor.data.byteLength;
-    const entry = { dtype: DTYPES[tensor.dtype].code, shape: tensor.shape, data_offsets: [begin, end] };
+    const entry = { dtype: CODES[tensor.dtype], shape: tensor.shape, data_offsets: [begin, end] };
     members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
   const header = new TextEncoder().encode(`{${members.join(",")}}`);
@@ -113,36 +93,72 @@ export function decodeSafetensors(
   bytes: Uint8Array,
   file = "safetensors data",
 ): { tensors: Map<string, RawTensor>; metadata: Record<string, string> } {
-  const text = readHeaderText(bytes, file);
-  const dataStart = LENGTH_BYTES + text.byteLength;
-  const { entries, metadata } = readSafetensorsHeader(text.decoded, file);
-  const dtypes = entries.map((entry) => dtypeOf(entry, file));
-  checkCoverage(entries, bytes.length - dataStart, file);
+  const layout = readSafetensorsLayout(bytes, bytes.length, file);
   const tensors = new Map(
-    entries.map((entry, i) => [entry.name, readTensor(bytes, dataStart, entry, dtypes[i]!, file)] as const),
+    layout.entries.map((entry) => {
+      const begin = layout.dataStart + entry.begin;
+      return [entry.name, readTensor(entry, bytes.subarray(begin, layout.dataStart + entry.end), file)] as const;
+    }),
   );
-  return { tensors, metadata };
+  return { tensors, metadata: layout.metadata };
 }
 
-function readHeaderText(bytes: Uint8Array, file: string): { decoded: string; byteLength: number } {
-  const truncated = "The file is cut short or of another format: get it again.";
-  if (bytes.length < LENGTH_BYTES) {
-    throw new FileFormatError(file, "byte 0", `${bytes.length} bytes cannot hold the header's length of 8`, truncated);
+/** What the header says, checked against the length of the file. */
+export interface SafetensorsLayout {
+  readonly entries: readonly StoredTensor[];
+  readonly metadata: Record<string, string>;
+  /** Where the data begin: entries count from here. */
+  readonly dataStart: number;
+}
+
+/** An entry of which dtype, shape and place fit together. */
+export interface StoredTensor extends TensorEntry {
+  readonly rawDtype: RawDtype;
+  /** Where the data of all tensors begin in the file. */
+  readonly dataStart: number;
+}
+
+/**
+ * How many bytes a file's length and header take.
+ * @param start the first 8 bytes of the file, or all there are
+ * @param fileLength bytes of the whole file
+ */
+export function safetensorsHeaderEnd(start: Uint8Array, fileLength: number, file: string): number {
+  if (start.length < LENGTH_BYTES) {
+    const problem = `${start.length} bytes cannot hold the header's length of 8`;
+    throw new FileFormatError(file, "byte 0", problem, TRUNCATED);
   }
-  const claimed = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
-  const available = bytes.length - LENGTH_BYTES;
+  const claimed = new DataView(start.buffer, start.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  const available = fileLength - LENGTH_BYTES;
   if (claimed > BigInt(Math.min(available, LONGEST_HEADER))) {
     const limit = claimed > LONGEST_HEADER ? `at most ${LONGEST_HEADER} are allowed` : `only ${available} follow`;
-    throw new FileFormatError(file, "byte 0", `the header claims ${claimed} bytes, but ${limit}`, truncated);
+    throw new FileFormatError(file, "byte 0", `the header claims ${claimed} bytes, but ${limit}`, TRUNCATED);
   }
-  const byteLength = Number(claimed);
+  return LENGTH_BYTES + Number(claimed);
+}
+
+/**
+ * Reads and checks the header.
+ * @param start the file from its beginning to the end of the header at least
+ * @param fileLength bytes of the whole file
+ */
+export function readSafetensorsLayout(start: Uint8Array, fileLength: number, file: string): SafetensorsLayout {
+  const dataStart = safetensorsHeaderEnd(start, fileLength, file);
+  const { entries, metadata } = readSafetensorsHeader(headerText(start, dataStart, file), file);
+  const stored = entries.map((entry) => ({ ...entry, rawDtype: dtypeOf(entry, file), dataStart }));
+  checkCoverage(stored, fileLength - dataStart, file);
+  return { entries: stored, metadata, dataStart };
+}
+
+const TRUNCATED = "The file is cut short or of another format: get it again.";
+
+function headerText(bytes: Uint8Array, end: number, file: string): string {
   try {
     // A copy, since decoders refuse shared memory; the byte-order mark is kept, so that it is refused as it should be.
-    const header = copyOf(bytes, LENGTH_BYTES, LENGTH_BYTES + byteLength);
-    return { decoded: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(header), byteLength };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(copyOf(bytes, LENGTH_BYTES, end));
   } catch {
-    const place = `bytes ${LENGTH_BYTES} to ${LENGTH_BYTES + byteLength}`;
-    throw new FileFormatError(file, place, `the header's ${byteLength} bytes are not UTF-8 text`, truncated);
+    const problem = `the header's ${end - LENGTH_BYTES} bytes are not UTF-8 text`;
+    throw new FileFormatError(file, `bytes ${LENGTH_BYTES} to ${end}`, problem, TRUNCATED);
   }
 }
 
@@ -153,7 +169,7 @@ function dtypeOf(entry: TensorEntry, file: string): RawDtype {
     const known = [...DTYPE_OF_CODE.keys()].join(", ");
     failAt(entry, file, `the element type ${quoted(entry.dtype)} is not supported`, `Convert the tensor to ${known}.`);
   }
-  const size = byteSize(entry.shape, DTYPES[dtype].array.BYTES_PER_ELEMENT);
+  const size = byteSize(entry.shape, rawArrays[dtype].BYTES_PER_ELEMENT);
   const offsets = `data_offsets [${entry.begin}, ${entry.end}]`;
   if (entry.begin > entry.end) failAt(entry, file, `${offsets} run backwards`);
   if (size !== entry.end - entry.begin) {
@@ -181,34 +197,28 @@ function checkCoverage(entries: readonly TensorEntry[], dataLength: number, file
   }
 }
 
-function readTensor(
-  bytes: Uint8Array,
-  dataStart: number,
-  entry: TensorEntry,
-  dtype: RawDtype,
-  file: string,
-): RawTensor {
-  const { array } = DTYPES[dtype];
-  const length = (entry.end - entry.begin) / array.BYTES_PER_ELEMENT;
-  const begin = dataStart + entry.begin;
-  const aligned = (bytes.byteOffset + begin) % array.BYTES_PER_ELEMENT === 0;
-  const data = aligned
-    ? new array(bytes.buffer, bytes.byteOffset + begin, length)
-    : new array(copyOf(bytes, begin, dataStart + entry.end).buffer, 0, length);
+/**
+ * The tensor of an entry.
+ * @param bytes those of its elements: the tensor is a view of them where their alignment allows
+ */
+export function readTensor(entry: StoredTensor, bytes: Uint8Array, file: string): RawTensor {
+  const { rawDtype: dtype, shape, dataStart, begin } = entry;
   if (dtype === "bool") {
-    const wrong = (data as Uint8Array).findIndex((value) => value > 1);
-    if (wrong >= 0) failAt(entry, file, `element ${wrong} (byte ${begin + wrong}) of a bool tensor is ${data[wrong]}`);
+    const wrong = bytes.findIndex((value) => value > 1);
+    if (wrong >= 0) {
+      failAt(entry, file, `element ${wrong} (byte ${dataStart + begin + wrong}) of a bool tensor is ${bytes[wrong]}`);
+    }
   }
-  return { dtype, shape: entry.shape, data };
+  return { dtype, shape, data: elementsOf(bytes, dtype) };
 }
 
 function checkWritable(name: string, { dtype, shape, data }: RawTensor): void {
   const place = `tensor ${quoted(name)}`;
   const problem = name === METADATA_NAME ? "this name is the format's own" : problemOfName(name);
   if (problem !== undefined) refuse(place, problem);
-  const row = DTYPES[dtype];
-  if (row === undefined) refuse(place, `the element type ${quoted(String(dtype))} is not supported`);
-  if (!(data instanceof row.array)) refuse(place, `${dtype} data have to come as ${row.array.name}`);
+  const array = rawArrays[dtype];
+  if (array === undefined) refuse(place, `the element type ${quoted(String(dtype))} is not supported`);
+  if (!(data instanceof array)) refuse(place, `${dtype} data have to come as ${array.name}`);
   if (shape.length > MOST_DIMENSIONS || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     refuse(place, `[${shape.join(", ")}] is not a shape of at most ${MOST_DIMENSIONS} sizes of 0 or more`);
   }
@@ -231,21 +241,6 @@ function encodeMetadata(metadata: Readonly<Record<string, string>>): string {
     if (!wellFormed) refuse("the metadata", `${quoted(key)} cannot be stored as text`);
   }
   return `{${members.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`;
-}
-
-/** A copy in memory of its own; not `slice`, which for Node's Buffer is a view into shared memory. */
-function copyOf(bytes: Uint8Array, begin: number, end: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes.subarray(begin, end));
-}
-
-/** Bytes of a tensor, or undefined where they are too many to count exactly. */
-function byteSize(shape: readonly number[], bytesPerElement: number): number | undefined {
-  let size = bytesPerElement;
-  for (const length of shape) {
-    size *= length;
-    if (!Number.isSafeInteger(size)) return undefined;
-  }
-  return size;
 }
 
 /** The order of names in a file is that of their UTF-8 bytes, which is the order of their code points. */

@@ -3,19 +3,79 @@
 
 import { type DType, Tensor, type TypedArray } from "../tensor/index.ts";
 import { FileFormatError, quoted } from "./errors.ts";
-import { decodeSafetensors, encodeSafetensors, type RawDtype, type RawTensor } from "./safetensors.ts";
+import { type HalfDtype, halfFormats, narrowed, widened } from "./half.ts";
+import type { RawData, RawDtype, RawTensor } from "./raw.ts";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 /** Tensors by name, as `module.stateDict()` gives them. */
 export type TensorMap = ReadonlyMap<string, Tensor>;
+
+/** How tensors are stored. */
+export interface StoreOptions {
+  /** Free text. Default none in `encodeState`, `{ format: "pt" }` in `saveSafetensors`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * Stores float32 tensors in half of the space, rounded to the nearest: float16 with 11 binary digits up to 65504, or
+   * bfloat16 with 8 digits and float32's range. Other dtypes stay as they are. Default: float32 as it is.
+   */
+  readonly dtype?: HalfDtype;
+  /**
+   * What happens to finite numbers that are too large for `dtype`: "error" (default) refuses to write, "infinity" stores
+   * them as infinite, as PyTorch's `half()` does.
+   */
+  readonly overflow?: "error" | "infinity";
+}
+
+/** Which tensors of a file are read; both have to hold. Names stay as they are: `stripPrefix` shortens them. */
+export interface NameFilter {
+  /** Only names that begin so. Default all. */
+  readonly prefix?: string;
+  /** Only names for which it gives true. Default all. */
+  readonly filter?: (name: string) => boolean;
+}
+
+/** Whether a name is wanted. */
+export function wantedNames({ prefix = "", filter = () => true }: NameFilter): (name: string) => boolean {
+  return (name) => name.startsWith(prefix) && filter(name);
+}
 
 /**
  * The bytes of a safetensors file that PyTorch's `safetensors.torch.load` reads, too.
  *
  * @param state tensors by name; their values are read
- * @param metadata free text, such as `{ format: "pt" }`
+ * @throws FileFormatError if a name cannot be stored, or a number does not fit `dtype`
  */
-export async function encodeState(state: TensorMap, metadata?: Readonly<Record<string, string>>): Promise<Uint8Array> {
-  return encodeSafetensors(await readValues(state), metadata);
+export async function encodeState(state: TensorMap, options: StoreOptions = {}): Promise<Uint8Array> {
+  return encodeSafetensors(storedAs(await readValues(state), options), options.metadata);
+}
+
+/** The element type in which a tensor is stored. */
+export function storedDtype(dtype: DType, { dtype: half }: StoreOptions): RawDtype {
+  return half !== undefined && dtype === "float32" ? half : dtype;
+}
+
+function storedAs(
+  values: ReadonlyMap<string, RawTensor>,
+  { dtype: half, overflow: allowed = "error" }: StoreOptions,
+): ReadonlyMap<string, RawTensor> {
+  if (half === undefined) return values;
+  const stored = new Map(values);
+  for (const [name, { dtype, shape, data }] of values) {
+    if (dtype !== "float32") continue;
+    const { halves, overflow } = narrowed(data as Float32Array, half);
+    if (overflow >= 0 && allowed === "error") {
+      throw new FileFormatError(
+        "safetensors to be written",
+        `tensor ${quoted(name)}`,
+        `element ${overflow} is ${data[overflow]}, and ${half} ends at ${halfFormats[half].largest}`,
+        half === "float16"
+          ? 'Store it as bfloat16 or float32, or pass { overflow: "infinity" }.'
+          : 'Store it as float32, or pass { overflow: "infinity" }.',
+      );
+    }
+    stored.set(name, { dtype: half, shape, data: halves });
+  }
+  return stored;
 }
 
 /** The values of tensors on the host, by the same names. */
@@ -33,21 +93,29 @@ export async function readValues(state: TensorMap): Promise<Map<string, RawTenso
  *
  * @param bytes the whole file
  * @param file its name, for errors
- * @returns float16 and bfloat16 as float32, int64 as int32, all else as it is
- * @throws FileFormatError for a malformed file, and for an int64 that no int32 holds
+ * @param filter which tensors; the others are checked, but not converted
+ * @returns float16 and bfloat16 as float32, integers but uint8 as int32, all else as it is
+ * @throws FileFormatError for a malformed file, and for an integer that no int32 holds
  */
-export function decodeState(bytes: Uint8Array, file?: string): Map<string, Tensor> {
-  return toTensors(decodeSafetensors(bytes, file).tensors, file);
+export function decodeState(bytes: Uint8Array, file?: string, filter: NameFilter = {}): Map<string, Tensor> {
+  const wanted = wantedNames(filter);
+  return toTensors(new Map([...decodeSafetensors(bytes, file).tensors].filter(([name]) => wanted(name))), file);
 }
 
 /** Tensors from what a file holds. */
 export function toTensors(raw: ReadonlyMap<string, RawTensor>, file = "safetensors data"): Map<string, Tensor> {
-  return new Map(
-    [...raw].map(([name, { dtype, shape, data }]) => {
-      const { as, convert } = READERS[dtype];
-      return [name, Tensor.fromArray(convert(data, { file, name }), shape, as)] as const;
-    }),
-  );
+  return new Map([...raw].map(([name, tensor]) => [name, toTensor(tensor, { file, name })] as const));
+}
+
+/** A tensor from what a file holds. @throws FileFormatError for an integer that no int32 holds */
+export function toTensor({ dtype, shape, data }: RawTensor, place: Place): Tensor {
+  const { as, convert } = READERS[dtype];
+  return Tensor.fromArray(convert(data, place), shape, as);
+}
+
+/** The dtype of the tensor that is made of an element type. */
+export function tensorDtypeOf(dtype: RawDtype): DType {
+  return READERS[dtype].as;
 }
 
 /** Which tensor it is about, for errors. */
@@ -59,10 +127,20 @@ interface Place {
 interface Reader {
   /** The dtype of the tensor. */
   readonly as: DType;
-  readonly convert: (data: RawTensor["data"], place: Place) => TypedArray;
+  readonly convert: (data: RawData, place: Place) => TypedArray;
 }
 
 const unchanged = (as: DType): Reader => ({ as, convert: (data) => data as TypedArray });
+
+const half = (dtype: HalfDtype): Reader => ({
+  as: "float32",
+  convert: (data) => widened(data as Uint16Array, dtype),
+});
+
+/** Integers whose every value an int32 holds. */
+const short: Reader = { as: "int32", convert: (data) => Int32Array.from(data as Int16Array) };
+
+const wide: Reader = { as: "int32", convert: inRange };
 
 const READERS: Readonly<Record<RawDtype, Reader>> = {
   float32: unchanged("float32"),
@@ -70,13 +148,17 @@ const READERS: Readonly<Record<RawDtype, Reader>> = {
   int32: unchanged("int32"),
   uint8: unchanged("uint8"),
   bool: unchanged("bool"),
-  int64: { as: "int32", convert: (data, place) => narrowed(data as BigInt64Array, place) },
-  float16: { as: "float32", convert: (data) => widened(data as Uint16Array, halfToFloatBits) },
-  // The upper half of a float32.
-  bfloat16: { as: "float32", convert: (data) => widened(data as Uint16Array, (bits) => bits << 16) },
+  int8: short,
+  int16: short,
+  uint16: short,
+  int64: wide,
+  uint32: wide,
+  uint64: wide,
+  float16: half("float16"),
+  bfloat16: half("bfloat16"),
 };
 
-function narrowed(data: BigInt64Array, { file, name }: Place): Int32Array {
+function inRange(data: RawData, { file, name }: Place): Int32Array {
   const result = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const value = Number(data[i]);
@@ -91,23 +173,4 @@ function narrowed(data: BigInt64Array, { file, name }: Place): Int32Array {
     result[i] = value;
   }
   return result;
-}
-
-function widened(data: Uint16Array, bitsOf: (bits: number) => number): Float32Array {
-  const bits = new Int32Array(data.length);
-  for (let i = 0; i < data.length; i++) bits[i] = bitsOf(data[i]);
-  return new Float32Array(bits.buffer);
-}
-
-/** Bits of a float32 of the same value as a float16's (IEEE 754: 1 sign, 5 exponent, 10 fraction bits). */
-function halfToFloatBits(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  if (fraction === 0) return sign;
-  // Subnormal here, normal there: the leading one moves to its hidden place.
-  const shift = Math.clz32(fraction) - 21;
-  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }

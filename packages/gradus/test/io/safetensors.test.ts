@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FileFormatError } from "../../src/io/errors.ts";
-import { decodeSafetensors, encodeSafetensors, type RawDtype, type RawTensor } from "../../src/io/safetensors.ts";
+import type { RawDtype, RawTensor } from "../../src/io/raw.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 
 /** A file from its parts, with the header's true length in front unless another is given. */
 function fileOf(header: string | Uint8Array, data: readonly number[] = [], claimedLength?: bigint): Uint8Array {
@@ -37,6 +38,11 @@ const arrays = {
   bfloat16: fc.uint16Array({ maxLength: 60 }),
   int32: fc.int32Array({ maxLength: 60 }),
   int64: fc.bigInt64Array({ maxLength: 60 }),
+  int16: fc.int16Array({ maxLength: 60 }),
+  int8: fc.int8Array({ maxLength: 60 }),
+  uint64: fc.bigUint64Array({ maxLength: 60 }),
+  uint32: fc.uint32Array({ maxLength: 60 }),
+  uint16: fc.uint16Array({ maxLength: 60 }),
   uint8: fc.uint8Array({ maxLength: 60 }),
   bool: fc.uint8Array({ maxLength: 60, max: 1 }),
 } satisfies Record<RawDtype, fc.Arbitrary<RawTensor["data"]>>;
