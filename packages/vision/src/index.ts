@@ -10,14 +10,17 @@ export {
   type DcganDiscriminatorOptions,
   DcganGenerator,
   type DcganGeneratorOptions,
+  type DcganImageSize,
 } from "./models/dcgan.ts";
+export { type DigitNetOptions, digitNet } from "./models/digit-net.ts";
 export { initializeXavier, materialize } from "./models/initialize.ts";
 export { LeNet, type LeNetOptions, modernLeNet } from "./models/lenet.ts";
 export { type MlpOptions, mlp } from "./models/mlp.ts";
+export { ResidualBlock, type ResidualBlockLayerOptions } from "./models/residual-block.ts";
 export {
   BasicBlock,
   Bottleneck,
-  type ResidualBlock,
+  type ResidualBlockClass,
   type ResidualBlockOptions,
   ResNet,
   type ResNetOptions,
@@ -25,3 +28,14 @@ export {
   resnet34,
   resnet50,
 } from "./models/resnet.ts";
+export { smallResNet } from "./models/small-resnet.ts";
+export * as transforms from "./transforms/index.ts";
+export { type BatchLoader, type ImageFunction, TransformedLoader, withTransforms } from "./transforms/loader.ts";
+export {
+  type AffineGridOptions,
+  affineGrid,
+  type GridPaddingMode,
+  type GridSampleOptions,
+  gridSample,
+} from "./transforms/sampling.ts";
+export { toTensor } from "./transforms/to-tensor.ts";

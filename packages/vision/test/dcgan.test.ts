@@ -57,6 +57,56 @@ describe("DCGAN's discriminator", () => {
 });
 
 describe("DCGAN", () => {
+  test.each([
+    [28, [4, 7, 14, 28], [4, 3, 4, 4]],
+    [32, [4, 8, 16, 32], [4, 4, 4, 4]],
+    [64, [4, 8, 16, 32, 64], [4, 4, 4, 4, 4]],
+  ] as const)("makes and judges images of %i pixels, on the same plan", (imageSize, sides, kernels) => {
+    const options = { features: 4, channels: 1, imageSize } as const;
+    const generator = new DcganGenerator({ ...options, latent: 9 });
+    const discriminator = new DcganDiscriminator(options);
+    const passed: number[] = [];
+    for (const layer of generator.main) {
+      const name = layer.typeName;
+      layer.registerForwardHook((_, __, output) => {
+        if (name === "ConvTranspose2d") passed.push(output.shape[2]);
+      });
+    }
+    const images = generator.forward(gd.randn([3, 9]));
+    expect(images.shape).toEqual([3, 1, imageSize, imageSize]);
+    expect(passed).toEqual(sides);
+    expect(discriminator.forward(images).shape).toEqual([3]);
+    const widths = kernels.length - 1;
+    const weightOf = (layers: gd.nn.Module): (readonly number[])[] => Object.values(weightsOf(layers));
+    const channels = Array.from({ length: widths }, (_, i) => 4 * 2 ** i);
+    expect(weightOf(generator)).toEqual(
+      [9, ...channels.toReversed()].map((from, i) => [from, [...channels.toReversed(), 1][i], kernels[i], kernels[i]]),
+    );
+    expect(weightOf(discriminator)).toEqual(
+      [...channels, 1].map((to, i) => [to, [1, ...channels][i], kernels.toReversed()[i], kernels.toReversed()[i]]),
+    );
+  });
+
+  test("takes latent vectors with and without their points, alike", async () => {
+    const generator = new DcganGenerator({ latent: 5, features: 2, imageSize: 28 }).eval();
+    const latent = gd.randn([2, 5]);
+    const images = await generator.forward(latent).data();
+    expect(await generator.forward(latent.reshape([2, 5, 1, 1])).data()).toEqual(images);
+  });
+
+  test("gives probabilities where they are asked for: the sigmoid of the logits", async () => {
+    gd.manualSeed(6);
+    const logits = new DcganDiscriminator({ features: 2, imageSize: 32 });
+    const probabilities = new DcganDiscriminator({ features: 2, imageSize: 32, sigmoid: true });
+    probabilities.loadStateDict(logits.stateDict());
+    const images = gd.randn([4, 3, 32, 32]);
+    expect(await probabilities.forward(images).data()).toEqual(await logits.forward(images).sigmoid().data());
+  });
+
+  test("is not planned for other sizes", () => {
+    expect(() => new DcganGenerator({ imageSize: 48 as never })).toThrow(/48 pixels .* Use one of 28, 32, 64/);
+  });
+
   test("begins with weights of N(0, 0.02) and norms of N(1, 0.02)", async () => {
     gd.manualSeed(8);
     const model = new DcganDiscriminator();

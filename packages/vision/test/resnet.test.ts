@@ -49,6 +49,21 @@ describe("residual networks", () => {
     expect(losses[1]).toBeLessThan(losses[0]!);
   });
 
+  test.each([
+    ["basic blocks", BasicBlock, "bn2"],
+    ["bottlenecks", Bottleneck, "bn3"],
+  ] as const)("of %s begin every block as its shortcut where that is asked for", async (_, Block, last) => {
+    const model = new ResNet(Block, [1, 2], { width: 4, zeroInitResidual: true, smallImages: true });
+    const state = model.stateDict();
+    for (const [key, tensor] of state) {
+      if (!/^layer.*bn\d\.weight$/.test(key)) continue;
+      expect(new Set(await tensor.data())).toEqual(new Set([key.includes(last) ? 0 : 1]));
+    }
+    const block = model.layer2[1];
+    const x = gd.rand([2, 8 * Block.expansion, 5, 5]);
+    expect(await block.forward(x).data()).toEqual(await x.data());
+  });
+
   // for f in (resnet18, resnet34, resnet50): m = f(); print(sum(p.numel() for p in m.parameters()), len(m.state_dict()))
   test.each([
     ["resnet18", resnet18, 11_689_512, 122],
@@ -89,6 +104,24 @@ describe("residual networks", () => {
     expect(model.forward(gd.randn([2, 3, 32, 32])).shape).toEqual([2, 10]);
     const stem = model.bn1.forward(model.conv1.forward(gd.randn([2, 3, 32, 32])));
     expect(model.layer2.forward(model.layer1.forward(stem)).shape).toEqual([2, 128, 16, 16]);
+  });
+
+  test("take any number of stages, of any width", () => {
+    const model = new ResNet(BasicBlock, [3, 3, 3], { classes: 10, smallImages: true, width: 16 });
+    // Table 6 of the paper: 0.27 million parameters for 20 layers; its shortcuts have none, these have 2,816.
+    expect(parametersOf(model)).toBe(272_474);
+    expect(model.stages.map((stage) => stage.length)).toEqual([3, 3, 3]);
+    expect(model.layer4).toBeUndefined();
+    expect(model.forward(gd.randn([2, 3, 32, 32])).shape).toEqual([2, 10]);
+    expect(model.features(gd.randn([2, 3, 32, 32])).shape).toEqual([2, 64]);
+    const deep = new ResNet(Bottleneck, [1, 1, 1, 1, 2], { width: 4, classes: 5 });
+    expect(keysOf(deep).filter((key) => key.endsWith(".0.conv1.weight"))).toEqual(
+      [1, 2, 3, 4, 5].map((stage) => `layer${stage}.0.conv1.weight`),
+    );
+    expect(keysOf(deep).slice(-2)).toEqual(["fc.weight", "fc.bias"]);
+    expect(deep.forward(gd.randn([2, 3, 64, 64])).shape).toEqual([2, 5]);
+    expect(() => new ResNet(BasicBlock, [])).toThrow(/stages of \[\] blocks are none/);
+    expect(() => new ResNet(BasicBlock, [2, 0])).toThrow(/stages of \[2, 0\] blocks/);
   });
 
   test("take other sizes, channels and classes", () => {

@@ -134,6 +134,27 @@ export class Subset<Sample> implements Dataset<Sample> {
   }
 }
 
+/** Datasets one after the other, as one (`torch.utils.data.ConcatDataset`). */
+export class ConcatDataset<Sample> implements Dataset<Sample> {
+  readonly length: number;
+  /** Where each dataset ends. */
+  private readonly ends: readonly number[];
+
+  /** @throws ArgumentError if there are none */
+  constructor(readonly datasets: readonly Dataset<Sample>[]) {
+    if (datasets.length === 0) throw new ArgumentError("ConcatDataset", "there are no datasets", "Pass one or more.");
+    let end = 0;
+    this.ends = datasets.map(({ length }) => (end += length));
+    this.length = end;
+  }
+
+  get(index: number): Sample | Promise<Sample> {
+    checkIndex("ConcatDataset", index, this.length);
+    const which = this.ends.findIndex((end) => index < end);
+    return this.datasets[which].get(index - (which === 0 ? 0 : this.ends[which - 1]));
+  }
+}
+
 /**
  * Divides a dataset at random into parts that do not overlap (`torch.utils.data.random_split`).
  * @param lengths numbers of samples that add up to all, or fractions that add up to 1

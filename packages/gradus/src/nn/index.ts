@@ -2,34 +2,71 @@
 
 export { Parameter } from "../tensor/index.ts";
 export * from "./activation.ts";
-export * from "./containers.ts";
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
+  type AdaptiveMaxPoolOptions,
+} from "./adaptive-pooling.ts";
+export { type AttentionCallOptions, MultiheadAttention, type MultiheadAttentionOptions } from "./attention.ts";
+export * from "./batch-norm.ts";
+export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
 export {
   Conv1d,
   Conv2d,
+  Conv3d,
   type ConvLayerOptions,
+  type ConvPaddingMode,
   ConvTranspose1d,
   ConvTranspose2d,
+  ConvTranspose3d,
   type ConvTransposeLayerOptions,
-  LazyConv1d,
-  LazyConv2d,
 } from "./conv.ts";
+export * from "./distance.ts";
 export * from "./dropout.ts";
+export * from "./embedding.ts";
+export { Fold, Unfold } from "./fold.ts";
 export * as functional from "./functional/index.ts";
 export * as init from "./init.ts";
-export { Flatten, Identity, LazyLinear, Linear, type LinearOptions, Unflatten } from "./linear.ts";
-export * from "./loss.ts";
+export * from "./instance-norm.ts";
+export * from "./lazy-conv.ts";
+export { Bilinear, Flatten, Identity, LazyLinear, Linear, type LinearOptions, Unflatten } from "./linear.ts";
+export * from "./loss/index.ts";
 export * from "./module.ts";
 export {
-  BatchNorm1d,
-  BatchNorm2d,
-  type BatchNormLayerOptions,
   GroupNorm,
   type GroupNormOptions,
-  InstanceNorm2d,
   LayerNorm,
   type LayerNormOptions,
+  LocalResponseNorm,
+  RMSNorm,
+  type RMSNormLayerOptions,
 } from "./normalization.ts";
+export * from "./padding.ts";
+export * from "./parameter-containers.ts";
+export * from "./perceptron.ts";
 export * from "./pooling.ts";
+export {
+  GRU,
+  LSTM,
+  type LSTMOptions,
+  RecurrentLayer,
+  type RecurrentOptions,
+  RNN,
+  type RNNOptions,
+} from "./recurrent.ts";
+export {
+  GRUCell,
+  LSTMCell,
+  RecurrentCell,
+  type RecurrentCellOptions,
+  RNNCell,
+  type RNNCellOptions,
+} from "./recurrent-cells.ts";
+export { LogSoftmax, Softmax, Softmax2d, Softmin } from "./softmax.ts";
 export {
   type LoadOptions,
   type LoadReport,
@@ -38,4 +75,6 @@ export {
   StateDictError,
 } from "./state-dict.ts";
 export { type LayerSummary, ModelSummary, type SummaryOptions, summary } from "./summary.ts";
+export * from "./transformer.ts";
+export * from "./upsampling.ts";
 export * as utils from "./utils.ts";

@@ -1,7 +1,7 @@
 // Fully connected layers, and those that only change shapes (`torch.nn`, linear layers and utilities).
 
 import { ArgumentError, type DType, type Parameter, type Tensor } from "../tensor/index.ts";
-import { linear } from "./functional/linear.ts";
+import { bilinear, linear } from "./functional/linear.ts";
 import { defaultParameter } from "./init.ts";
 import { Module } from "./module.ts";
 
@@ -21,7 +21,14 @@ export function checkSizes(layer: string, sizes: Readonly<Record<string, number>
   }
 }
 
-/** y = x W^T + b on the last dimension: [..., inFeatures] to [..., outFeatures] (`torch.nn.Linear`). */
+/**
+ * y = x W^T + b on the last dimension: [..., inFeatures] to [..., outFeatures] (`torch.nn.Linear`). The numbers to begin
+ * with are uniform within 1 / sqrt(inFeatures).
+ *
+ * @example
+ * const layer = new nn.Linear(784, 10);
+ * const logits = layer.forward(gd.randn([32, 784])); // [32, 10]
+ */
 export class Linear extends Module {
   /** [outFeatures, inFeatures] */
   weight!: Parameter;
@@ -30,6 +37,7 @@ export class Linear extends Module {
   inFeatures: number;
   protected readonly dtype: DType;
 
+  /** @throws ArgumentError unless both are integers from 1 */
   constructor(
     inFeatures: number,
     readonly outFeatures: number,
@@ -55,6 +63,39 @@ export class Linear extends Module {
 
   override extraRepr(): string {
     return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, bias=${this.options.bias ?? true}`;
+  }
+}
+
+/**
+ * y_o = x1^T A_o x2 + b_o: [..., in1Features] and [..., in2Features] to [..., outFeatures] (`torch.nn.Bilinear`). The
+ * numbers to begin with are uniform within 1 / sqrt(in1Features).
+ */
+export class Bilinear extends Module<[Tensor, Tensor]> {
+  /** [outFeatures, in1Features, in2Features] */
+  weight: Parameter;
+  /** [outFeatures], or null */
+  bias: Parameter | null = null;
+
+  /** @throws ArgumentError unless all sizes are integers from 1 */
+  constructor(
+    readonly in1Features: number,
+    readonly in2Features: number,
+    readonly outFeatures: number,
+    { bias = true, dtype = "float32" }: LinearOptions = {},
+  ) {
+    super();
+    checkSizes("Bilinear", { in1Features, in2Features, outFeatures });
+    this.weight = defaultParameter([outFeatures, in1Features, in2Features], in1Features, dtype);
+    if (bias) this.bias = defaultParameter([outFeatures], in1Features, dtype);
+  }
+
+  forward(x1: Tensor, x2: Tensor): Tensor {
+    return bilinear(x1, x2, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    const { in1Features, in2Features, outFeatures, bias } = this;
+    return `in1Features=${in1Features}, in2Features=${in2Features}, outFeatures=${outFeatures}, bias=${bias !== null}`;
   }
 }
 
@@ -93,6 +134,10 @@ export class Identity extends Module {
 
 /** Dimensions from `startDim` to `endDim` as one; by default all but the batch (`torch.nn.Flatten`). */
 export class Flatten extends Module {
+  /**
+   * @param startDim the first of them; negative ones count from the end. Default 1
+   * @param endDim the last of them. Default -1
+   */
   constructor(
     readonly startDim = 1,
     readonly endDim = -1,
@@ -109,8 +154,12 @@ export class Flatten extends Module {
   }
 }
 
-/** One dimension as several (`torch.nn.Unflatten`). One of the sizes may be -1. */
+/** One dimension as several, as `Flatten` undone (`torch.nn.Unflatten`). */
 export class Unflatten extends Module {
+  /**
+   * @param dim the dimension; negative ones count from the end
+   * @param unflattenedSize what takes its place. One of the sizes may be -1
+   */
   constructor(
     readonly dim: number,
     readonly unflattenedSize: readonly number[],

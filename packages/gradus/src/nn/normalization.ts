@@ -1,132 +1,74 @@
-// Normalization layers (`torch.nn`, normalization layers).
+// Normalization layers that treat every sample by itself and keep no statistics (`torch.nn`, normalization layers).
+// Those that keep some stand in batch-norm.ts and instance-norm.ts.
 
-import { type DType, ones, Parameter, ShapeError, type Tensor, zeros } from "../tensor/index.ts";
-import { batchNorm, groupNorm, instanceNorm, layerNorm } from "./functional/normalization.ts";
+import { ArgumentError, type DType, ones, Parameter, type Tensor, zeros } from "../tensor/index.ts";
+import {
+  groupNorm,
+  type LocalResponseNormOptions,
+  layerNorm,
+  localResponseNorm,
+  rmsNorm,
+} from "./functional/normalization.ts";
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
-export interface BatchNormLayerOptions {
-  /** Added to the variance. Default 1e-5. */
-  readonly eps?: number;
-  /** How much of a running statistic is the newest batch's; null for the mean over all batches. Default 0.1. */
-  readonly momentum?: number | null;
-  /** Whether there is a weight and a bias. Default true. */
-  readonly affine?: boolean;
-  /** Whether running statistics are kept for evaluation. Default true. */
-  readonly trackRunningStats?: boolean;
-  readonly dtype?: DType;
-}
-
-/** What batch normalizations of all ranks share. */
-abstract class BatchNorm extends Module {
-  weight: Parameter | null = null;
-  bias: Parameter | null = null;
-  declare readonly runningMean?: Tensor;
-  declare readonly runningVar?: Tensor;
-  /** int32: how many batches the running statistics have seen. */
-  declare readonly numBatchesTracked?: Tensor;
-  readonly eps: number;
-  readonly momentum: number | null;
-  readonly affine: boolean;
-  readonly trackRunningStats: boolean;
-
-  /** Which numbers of dimensions an input may have. */
-  protected abstract readonly ranks: readonly number[];
-
-  constructor(
-    readonly numFeatures: number,
-    options: BatchNormLayerOptions = {},
-  ) {
-    super();
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true, dtype = "float32" } = options;
-    checkSizes(this.typeName, { numFeatures });
-    this.eps = eps;
-    this.momentum = momentum;
-    this.affine = affine;
-    this.trackRunningStats = trackRunningStats;
-    if (affine) {
-      this.weight = new Parameter(ones([numFeatures], { dtype }));
-      this.bias = new Parameter(zeros([numFeatures], { dtype }));
-    }
-    if (trackRunningStats) {
-      this.registerBuffer("running_mean", zeros([numFeatures], { dtype }));
-      this.registerBuffer("running_var", ones([numFeatures], { dtype }));
-      this.registerBuffer("num_batches_tracked", zeros([], { dtype: "int32" }));
-    }
+/** The normalized shape as a list. @throws ArgumentError if it has no dimension, or an extent that is none */
+function normalizedShapeOf(layer: string, shape: number | readonly number[]): readonly number[] {
+  const list = typeof shape === "number" ? [shape] : [...shape];
+  if (list.length === 0 || list.some((extent) => !(Number.isInteger(extent) && extent >= 0))) {
+    throw new ArgumentError(
+      layer,
+      `[${list.join(", ")}] is no shape to normalize over`,
+      "Give the extents of the last dimensions.",
+    );
   }
-
-  forward(x: Tensor): Tensor {
-    if (!this.ranks.includes(x.ndim) || x.shape[1] !== this.numFeatures) {
-      const shapes = this.ranks.map((rank) => ["N", this.numFeatures, "H", "W"].slice(0, rank).join(", "));
-      throw new ShapeError(
-        "batchNorm",
-        [x.shape, [this.numFeatures]],
-        `the input must be [${shapes.join("] or [")}]`,
-        `Make the layer as ${this.typeName}(${x.shape[1] ?? 1}), or reshape the input.`,
-      );
-    }
-    const { weight, bias, eps, runningMean = null, runningVar = null } = this;
-    // Without running statistics a batch is always normalized by its own.
-    const training = this.training || runningMean === null;
-    const momentum = training ? this.nextMomentum() : 0;
-    return batchNorm(x, runningMean, runningVar, { weight, bias, eps, training, momentum });
-  }
-
-  /** Counts the batch. The share of the n-th batch in the mean over all is 1 / n. */
-  private nextMomentum(): number | Tensor {
-    if (this.numBatchesTracked === undefined) return this.momentum ?? 0;
-    this.numBatchesTracked.add_(1);
-    return this.momentum ?? this.numBatchesTracked.to(this.runningMean!.dtype).reciprocal();
-  }
-
-  override extraRepr(): string {
-    const { numFeatures, eps, momentum, affine, trackRunningStats } = this;
-    return `${numFeatures}, eps=${eps}, momentum=${momentum}, affine=${affine}, trackRunningStats=${trackRunningStats}`;
-  }
-}
-
-/** Normalizes features over a batch [N, C] or [N, C, L] (`torch.nn.BatchNorm1d`). */
-export class BatchNorm1d extends BatchNorm {
-  protected override get ranks(): readonly number[] {
-    return [2, 3];
-  }
-}
-
-/** Normalizes channels over a batch [N, C, H, W] (`torch.nn.BatchNorm2d`). */
-export class BatchNorm2d extends BatchNorm {
-  protected override get ranks(): readonly number[] {
-    return [4];
-  }
+  return list;
 }
 
 export interface LayerNormOptions {
-  /** Default 1e-5. */
+  /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
-  /** Whether there is a weight and a bias for every element. Default true. */
+  /** Whether there is a weight, and a bias, for every element. Default true. */
   readonly elementwiseAffine?: boolean;
+  /** Whether there is a bias where there is a weight. Default true. */
+  readonly bias?: boolean;
+  /** Default float32. */
   readonly dtype?: DType;
 }
 
-/** Normalizes over the last dimensions (`torch.nn.LayerNorm`). */
+/**
+ * Normalizes over the last dimensions, [..., ...normalizedShape] (`torch.nn.LayerNorm`; Ba et al., 2016).
+ *
+ * @example
+ * new nn.LayerNorm(512)         // the features of each token of [N, L, 512]
+ * new nn.LayerNorm([16, 8, 8])  // all of each sample of [N, 16, 8, 8]
+ */
 export class LayerNorm extends Module {
+  /** normalizedShape, or null */
   weight: Parameter | null = null;
+  /** normalizedShape, or null */
   bias: Parameter | null = null;
   readonly normalizedShape: readonly number[];
   readonly eps: number;
   readonly elementwiseAffine: boolean;
 
+  /**
+   * @param normalizedShape the extents of the last dimensions, or of the last one
+   * @throws ArgumentError if that is no shape
+   */
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
     super();
-    const { eps = 1e-5, elementwiseAffine = true, dtype = "float32" } = options;
-    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
+    const { eps = 1e-5, elementwiseAffine = true, bias = true, dtype = "float32" } = options;
+    this.normalizedShape = normalizedShapeOf("LayerNorm", normalizedShape);
     this.eps = eps;
     this.elementwiseAffine = elementwiseAffine;
     if (elementwiseAffine) {
       this.weight = new Parameter(ones(this.normalizedShape, { dtype }));
-      this.bias = new Parameter(zeros(this.normalizedShape, { dtype }));
+      if (bias) this.bias = new Parameter(zeros(this.normalizedShape, { dtype }));
     }
   }
 
+  /** @throws ShapeError unless the input ends in the normalized shape */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.normalizedShape, this);
   }
@@ -137,20 +79,72 @@ export class LayerNorm extends Module {
   }
 }
 
-export interface GroupNormOptions {
-  /** Default 1e-5. */
-  readonly eps?: number;
-  /** Whether there is a weight and a bias for every channel. */
-  readonly affine?: boolean;
+export interface RMSNormLayerOptions {
+  /** Added to the mean square. Default null, for the machine epsilon of the input's dtype. */
+  readonly eps?: number | null;
+  /** Whether there is a weight for every element. Default true. */
+  readonly elementwiseAffine?: boolean;
+  /** Default float32. */
   readonly dtype?: DType;
 }
 
-/** Normalizes each sample over groups of channels (`torch.nn.GroupNorm`). Affine by default. */
-export class GroupNorm extends Module {
+/**
+ * Divides by the root mean square of the last dimensions, [..., ...normalizedShape] (`torch.nn.RMSNorm` of PyTorch 2.4;
+ * Zhang and Sennrich, 2019).
+ */
+export class RMSNorm extends Module {
+  /** normalizedShape, or null */
   weight: Parameter | null = null;
+  readonly normalizedShape: readonly number[];
+  readonly eps: number | null;
+  readonly elementwiseAffine: boolean;
+
+  /**
+   * @param normalizedShape the extents of the last dimensions, or of the last one
+   * @throws ArgumentError if that is no shape
+   */
+  constructor(normalizedShape: number | readonly number[], options: RMSNormLayerOptions = {}) {
+    super();
+    const { eps = null, elementwiseAffine = true, dtype = "float32" } = options;
+    this.normalizedShape = normalizedShapeOf("RMSNorm", normalizedShape);
+    this.eps = eps;
+    this.elementwiseAffine = elementwiseAffine;
+    if (elementwiseAffine) this.weight = new Parameter(ones(this.normalizedShape, { dtype }));
+  }
+
+  /** @throws ShapeError unless the input ends in the normalized shape */
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.normalizedShape, this);
+  }
+
+  override extraRepr(): string {
+    const { normalizedShape, eps, elementwiseAffine } = this;
+    return `[${normalizedShape.join(", ")}], eps=${eps}, elementwiseAffine=${elementwiseAffine}`;
+  }
+}
+
+export interface GroupNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+  /** Whether there is a weight and a bias for every channel. Default true. */
+  readonly affine?: boolean;
+  /** Default float32. */
+  readonly dtype?: DType;
+}
+
+/** Normalizes each sample over groups of channels, [N, C, ...] (`torch.nn.GroupNorm`; Wu and He, 2018). */
+export class GroupNorm extends Module {
+  /** [numChannels], or null */
+  weight: Parameter | null = null;
+  /** [numChannels], or null */
   bias: Parameter | null = null;
   readonly eps: number;
 
+  /**
+   * @param numGroups how many groups; it divides numChannels
+   * @param numChannels C
+   * @throws ArgumentError if it does not
+   */
   constructor(
     readonly numGroups: number,
     readonly numChannels: number,
@@ -159,6 +153,13 @@ export class GroupNorm extends Module {
     super();
     const { eps = 1e-5, affine = true, dtype = "float32" } = options;
     checkSizes("GroupNorm", { numGroups, numChannels });
+    if (numChannels % numGroups !== 0) {
+      throw new ArgumentError(
+        "GroupNorm",
+        `${numChannels} channels cannot be divided into ${numGroups} groups`,
+        "Use a number of groups that divides the channels.",
+      );
+    }
     this.eps = eps;
     if (affine) {
       this.weight = new Parameter(ones([numChannels], { dtype }));
@@ -166,6 +167,7 @@ export class GroupNorm extends Module {
     }
   }
 
+  /** @throws ShapeError for another number of channels, or where all there is is a single value */
   forward(x: Tensor): Tensor {
     return groupNorm(x, this.numGroups, this);
   }
@@ -175,31 +177,33 @@ export class GroupNorm extends Module {
   }
 }
 
-/** Normalizes each channel of each sample, [N, C, H, W] (`torch.nn.InstanceNorm2d`). Not affine by default. */
-export class InstanceNorm2d extends Module {
-  weight: Parameter | null = null;
-  bias: Parameter | null = null;
-  readonly eps: number;
+/** Divides by what neighbouring channels do, [N, C, ...] (`torch.nn.LocalResponseNorm`; Krizhevsky et al., 2012). */
+export class LocalResponseNorm extends Module {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
 
+  /**
+   * @param size how many neighbouring channels
+   * @throws ArgumentError unless it is an integer from 1
+   */
   constructor(
-    readonly numFeatures: number,
-    options: GroupNormOptions = {},
+    readonly size: number,
+    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
   ) {
     super();
-    const { eps = 1e-5, affine = false, dtype = "float32" } = options;
-    checkSizes("InstanceNorm2d", { numFeatures });
-    this.eps = eps;
-    if (affine) {
-      this.weight = new Parameter(ones([numFeatures], { dtype }));
-      this.bias = new Parameter(zeros([numFeatures], { dtype }));
-    }
+    checkSizes("LocalResponseNorm", { size });
+    this.alpha = alpha;
+    this.beta = beta;
+    this.k = k;
   }
 
+  /** @throws ShapeError for fewer than three dimensions */
   forward(x: Tensor): Tensor {
-    return instanceNorm(x, this);
+    return localResponseNorm(x, this.size, this);
   }
 
   override extraRepr(): string {
-    return `${this.numFeatures}, eps=${this.eps}, affine=${this.weight !== null}`;
+    return `${this.size}, alpha=${this.alpha}, beta=${this.beta}, k=${this.k}`;
   }
 }

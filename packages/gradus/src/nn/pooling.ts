@@ -1,90 +1,220 @@
-// Pooling layers (`torch.nn`, pooling layers).
+// Pooling layers (`torch.nn`, pooling layers) over windows of a given size, and their inverse for maxima.
 
 import type { Tensor } from "../tensor/index.ts";
 import {
   type AvgPoolOptions,
-  adaptiveAvgPool2d,
-  avgPool1d,
-  avgPool2d,
+  avgPool,
+  type LPPoolOptions,
+  lpPool,
   type MaxPoolOptions,
-  maxPool1d,
-  maxPool2d,
+  maxPool,
+  maxPoolWithIndices,
+  type PooledWithIndices,
 } from "./functional/pooling.ts";
-import type { SpatialSize } from "./functional/sizes.ts";
+import { type SpatialSize, sizeText } from "./functional/sizes.ts";
+import { type MaxUnpoolOptions, maxUnpool } from "./functional/unpooling.ts";
 import { Module } from "./module.ts";
 
-const sizeText = (size: SpatialSize): string => (typeof size === "number" ? String(size) : `(${size.join(", ")})`);
+/** What a max pooling layer gives: with `returnIndices` the pair of output and indices, else the output alone. */
+export type MaxPooled<ReturnIndices extends boolean> = ReturnIndices extends true ? PooledWithIndices : Tensor;
 
-abstract class Pooling<Options extends MaxPoolOptions> extends Module {
+export interface MaxPoolLayerOptions<ReturnIndices extends boolean = boolean> extends MaxPoolOptions {
+  /** Whether positions are given as well, for `MaxUnpool2d` and its like. Default false. */
+  readonly returnIndices?: ReturnIndices;
+}
+
+/** "kernelSize=2, stride=2, padding=0", and what is not the default. */
+function windowRepr(kernelSize: SpatialSize, options: MaxPoolOptions & AvgPoolOptions): string {
+  const { stride = kernelSize, padding = 0, dilation = 1, ceilMode, countIncludePad, divisorOverride } = options;
+  return [
+    `kernelSize=${sizeText(kernelSize)}, stride=${sizeText(stride)}, padding=${sizeText(padding)}`,
+    ...(dilation === 1 ? [] : [`dilation=${sizeText(dilation)}`]),
+    ...(ceilMode ? ["ceilMode=true"] : []),
+    ...((countIncludePad ?? true) ? [] : ["countIncludePad=false"]),
+    ...(divisorOverride === undefined ? [] : [`divisorOverride=${divisorOverride}`]),
+  ].join(", ");
+}
+
+/** Max pooling of any rank. */
+abstract class MaxPooling<ReturnIndices extends boolean> extends Module<[Tensor], MaxPooled<ReturnIndices>> {
+  readonly returnIndices: boolean;
+
   constructor(
+    private readonly rank: number,
     readonly kernelSize: SpatialSize,
-    readonly options: Options,
+    readonly options: MaxPoolLayerOptions<ReturnIndices>,
+  ) {
+    super();
+    this.returnIndices = options.returnIndices ?? false;
+  }
+
+  forward(x: Tensor): MaxPooled<ReturnIndices> {
+    const { rank, kernelSize, options } = this;
+    const pool = this.returnIndices ? maxPoolWithIndices : maxPool;
+    return pool(rank, x, kernelSize, options) as MaxPooled<ReturnIndices>;
+  }
+
+  override extraRepr(): string {
+    return windowRepr(this.kernelSize, this.options);
+  }
+}
+
+/**
+ * The largest element of each window: [N, C, L] to [N, C, L'], with
+ * L' = floor((L + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1, or the ceiling (`torch.nn.MaxPool1d`). The
+ * gradient goes to the first of equal elements.
+ */
+export class MaxPool1d<ReturnIndices extends boolean = false> extends MaxPooling<ReturnIndices> {
+  constructor(kernelSize: SpatialSize, options: MaxPoolLayerOptions<ReturnIndices> = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/**
+ * The largest element of each window: [N, C, H, W] to [N, C, H', W'], with sizes as of `MaxPool1d` (`torch.nn.MaxPool2d`).
+ *
+ * @example
+ * const pool = new nn.MaxPool2d(2, { returnIndices: true });
+ * const [output, indices] = pool.forward(x); // both [N, C, H / 2, W / 2]
+ * new nn.MaxUnpool2d(2).forward(output, indices); // [N, C, H, W]
+ */
+export class MaxPool2d<ReturnIndices extends boolean = false> extends MaxPooling<ReturnIndices> {
+  constructor(kernelSize: SpatialSize, options: MaxPoolLayerOptions<ReturnIndices> = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/**
+ * The largest element of each window: [N, C, D, H, W] to [N, C, D', H', W'], with sizes as of `MaxPool1d`
+ * (`torch.nn.MaxPool3d`).
+ */
+export class MaxPool3d<ReturnIndices extends boolean = false> extends MaxPooling<ReturnIndices> {
+  constructor(kernelSize: SpatialSize, options: MaxPoolLayerOptions<ReturnIndices> = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+/** Average pooling of any rank. */
+abstract class AvgPooling extends Module {
+  constructor(
+    private readonly rank: number,
+    readonly kernelSize: SpatialSize,
+    readonly options: AvgPoolOptions,
   ) {
     super();
   }
 
+  forward(x: Tensor): Tensor {
+    return avgPool(this.rank, x, this.kernelSize, this.options);
+  }
+
   override extraRepr(): string {
-    const { stride = this.kernelSize, padding = 0, dilation = 1, ceilMode = false } = this.options;
-    return [
-      `kernelSize=${sizeText(this.kernelSize)}, stride=${sizeText(stride)}, padding=${sizeText(padding)}`,
-      ...(dilation === 1 ? [] : [`dilation=${sizeText(dilation)}`]),
-      ...(ceilMode ? ["ceilMode=true"] : []),
-    ].join(", ");
+    return windowRepr(this.kernelSize, this.options);
   }
 }
 
-/** The largest element of each window of [N, C, L] (`torch.nn.MaxPool1d`). */
-export class MaxPool1d extends Pooling<MaxPoolOptions> {
-  constructor(kernelSize: SpatialSize, options: MaxPoolOptions = {}) {
-    super(kernelSize, options);
-  }
-  forward(x: Tensor): Tensor {
-    return maxPool1d(x, this.kernelSize, this.options);
-  }
-}
-
-/** The largest element of each window of [N, C, H, W] (`torch.nn.MaxPool2d`). */
-export class MaxPool2d extends Pooling<MaxPoolOptions> {
-  constructor(kernelSize: SpatialSize, options: MaxPoolOptions = {}) {
-    super(kernelSize, options);
-  }
-  forward(x: Tensor): Tensor {
-    return maxPool2d(x, this.kernelSize, this.options);
-  }
-}
-
-/** The mean of each window of [N, C, L] (`torch.nn.AvgPool1d`). */
-export class AvgPool1d extends Pooling<AvgPoolOptions> {
+/**
+ * The mean of each window: [N, C, L] to [N, C, L'], with L' = floor((L + 2 padding - kernelSize) / stride) + 1, or the
+ * ceiling (`torch.nn.AvgPool1d`).
+ */
+export class AvgPool1d extends AvgPooling {
   constructor(kernelSize: SpatialSize, options: AvgPoolOptions = {}) {
-    super(kernelSize, options);
-  }
-  forward(x: Tensor): Tensor {
-    return avgPool1d(x, this.kernelSize, this.options);
+    super(1, kernelSize, options);
   }
 }
 
-/** The mean of each window of [N, C, H, W] (`torch.nn.AvgPool2d`). */
-export class AvgPool2d extends Pooling<AvgPoolOptions> {
+/** The mean of each window: [N, C, H, W] to [N, C, H', W'], with sizes as of `AvgPool1d` (`torch.nn.AvgPool2d`). */
+export class AvgPool2d extends AvgPooling {
   constructor(kernelSize: SpatialSize, options: AvgPoolOptions = {}) {
-    super(kernelSize, options);
-  }
-  forward(x: Tensor): Tensor {
-    return avgPool2d(x, this.kernelSize, this.options);
+    super(2, kernelSize, options);
   }
 }
 
-/** Means over as many windows as are wanted, whatever the input's size (`torch.nn.AdaptiveAvgPool2d`). */
-export class AdaptiveAvgPool2d extends Module {
-  constructor(readonly outputSize: number | readonly (number | null)[]) {
+/** The mean of each window: [N, C, D, H, W] to [N, C, D', H', W'], with sizes as of `AvgPool1d` (`torch.nn.AvgPool3d`). */
+export class AvgPool3d extends AvgPooling {
+  constructor(kernelSize: SpatialSize, options: AvgPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+/** Pooling by norms, of any rank. */
+abstract class LPPooling extends Module {
+  constructor(
+    private readonly rank: number,
+    readonly normType: number,
+    readonly kernelSize: SpatialSize,
+    readonly options: LPPoolOptions,
+  ) {
     super();
   }
 
   forward(x: Tensor): Tensor {
-    return adaptiveAvgPool2d(x, this.outputSize);
+    return lpPool(this.rank, x, this.normType, this.kernelSize, this.options);
   }
 
   override extraRepr(): string {
-    const { outputSize } = this;
-    return `outputSize=${typeof outputSize === "number" ? outputSize : `(${outputSize.join(", ")})`}`;
+    const { stride = this.kernelSize, ceilMode = false } = this.options;
+    const { normType, kernelSize } = this;
+    return `normType=${normType}, kernelSize=${sizeText(kernelSize)}, stride=${sizeText(stride)}, ceilMode=${ceilMode}`;
+  }
+}
+
+/** The p-norm of each window of [N, C, L], p being `normType` (`torch.nn.LPPool1d`). Where it is 0 so is the gradient. */
+export class LPPool1d extends LPPooling {
+  constructor(normType: number, kernelSize: SpatialSize, options: LPPoolOptions = {}) {
+    super(1, normType, kernelSize, options);
+  }
+}
+
+/** The p-norm of each window of [N, C, H, W], as `LPPool1d` (`torch.nn.LPPool2d`). */
+export class LPPool2d extends LPPooling {
+  constructor(normType: number, kernelSize: SpatialSize, options: LPPoolOptions = {}) {
+    super(2, normType, kernelSize, options);
+  }
+}
+
+export type MaxUnpoolLayerOptions = Omit<MaxUnpoolOptions, "outputSize">;
+
+/** The inverse of max pooling, of any rank. */
+abstract class MaxUnpooling extends Module<[x: Tensor, indices: Tensor, outputSize?: readonly number[]]> {
+  constructor(
+    private readonly rank: number,
+    readonly kernelSize: SpatialSize,
+    readonly options: MaxUnpoolLayerOptions,
+  ) {
+    super();
+  }
+
+  /**
+   * @param indices where `x` was, as max pooling with `returnIndices` gives them
+   * @param outputSize the size of what was pooled, where it is not the smallest that fits: spatial dimensions or all
+   */
+  forward(x: Tensor, indices: Tensor, outputSize?: readonly number[]): Tensor {
+    return maxUnpool(this.rank, x, indices, this.kernelSize, { ...this.options, outputSize });
+  }
+
+  override extraRepr(): string {
+    return windowRepr(this.kernelSize, this.options);
+  }
+}
+
+/** Largest elements back to their places, [N, C, L'] to [N, C, L], zeros elsewhere (`torch.nn.MaxUnpool1d`). */
+export class MaxUnpool1d extends MaxUnpooling {
+  constructor(kernelSize: SpatialSize, options: MaxUnpoolLayerOptions = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/** Largest elements back to their places, [N, C, H', W'] to [N, C, H, W], zeros elsewhere (`torch.nn.MaxUnpool2d`). */
+export class MaxUnpool2d extends MaxUnpooling {
+  constructor(kernelSize: SpatialSize, options: MaxUnpoolLayerOptions = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/** Largest elements back to their places, [N, C, D', H', W'] to [N, C, D, H, W] (`torch.nn.MaxUnpool3d`). */
+export class MaxUnpool3d extends MaxUnpooling {
+  constructor(kernelSize: SpatialSize, options: MaxUnpoolLayerOptions = {}) {
+    super(3, kernelSize, options);
   }
 }

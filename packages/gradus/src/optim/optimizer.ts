@@ -1,8 +1,30 @@
 // What optimizers share: parameter groups, state, and a step that builds the updates of all parameters and flushes them
-// together with the forward and backward pass as one program (`torch.optim.Optimizer`).
+// together with the forward and backward pass as one program (`torch.optim.Optimizer`). A step that fails leaves parameters
+// and state as they were.
 
-import { ArgumentError, type DType, flush, isTensor, noGrad, scalar, type Tensor, zerosLike } from "../tensor/index.ts";
-import { camelCase, type OptimizerStateDict, OptimizerStateError, type StateValue, snakeCase } from "./state-dict.ts";
+import {
+  ArgumentError,
+  type DType,
+  enableGrad,
+  flush,
+  fullLike,
+  isTensor,
+  noGrad,
+  ShapeError,
+  scalar,
+  type Tensor,
+  zerosLike,
+} from "../tensor/index.ts";
+import { checkRanges, nonNegative, type Ranges } from "./ranges.ts";
+import {
+  camelCase,
+  hostNumbers,
+  type OptimizerStateDict,
+  OptimizerStateError,
+  type StateValue,
+  snakeCase,
+} from "./state-dict.ts";
+import { Undo } from "./undo.ts";
 
 /** Parameters with options of their own; what is left out is the optimizer's. */
 export type GroupOptions<Options> = Partial<Options> & { readonly params: Tensor | Iterable<Tensor> };
@@ -22,6 +44,9 @@ export interface LearningRate {
   /** How far a step goes. */
   readonly lr?: number;
 }
+
+/** Computes the loss again: `zeroGrad`, forward, `backward`. Gives the loss, a tensor of one element. */
+export type Closure = () => Tensor | Promise<Tensor>;
 
 /** Makes the scalars of one step: a value that all parameters of a group share is one input of the program. */
 export class StepScalars {
@@ -90,16 +115,14 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
     this.paramGroups.push(complete);
   }
 
-  /** Throws if an option is out of its range. */
-  protected checkOptions(group: ParamGroup<Options>): void {
-    this.checkRange("lr", group.lr as number, 0, Number.POSITIVE_INFINITY);
+  /** In which ranges the options must be. A subclass adds its own. */
+  protected get ranges(): Ranges {
+    return { lr: nonNegative };
   }
 
-  protected checkRange(name: string, value: number, low: number, high: number): void {
-    if (!(value >= low && value < high)) {
-      const range = high === Number.POSITIVE_INFINITY ? `${low} or more` : `from ${low} up to but excluding ${high}`;
-      throw new ArgumentError(this.constructor.name, `${name} is ${value}`, `Use a number ${range}.`);
-    }
+  /** @throws ArgumentError if options of a group are out of their ranges or contradict each other */
+  protected checkOptions(group: ParamGroup<Options>): void {
+    checkRanges(this.constructor.name, group, this.ranges);
   }
 
   /** Forgets all gradients, or with `setToNone: false` makes them zero. */
@@ -114,18 +137,61 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
 
   /**
    * Updates every parameter that has a gradient, and computes all that waits: the forward and backward pass and the
-   * updates are one program. Await it before the next step.
+   * updates are one program. Await it before the next step. After an error parameters and state are as before.
+   * @param closure called first, if given: zeroGrad, forward and backward stand in it
+   * @returns the loss that the closure gave
+   * @throws ShapeError if a gradient has not its parameter's shape
    */
-  async step(): Promise<void> {
-    noGrad(() => {
-      for (const group of this.paramGroups) {
-        const scalars = new StepScalars();
-        for (const parameter of group.params) {
-          if (parameter.grad !== null) this.update(parameter, parameter.grad, group, scalars);
-        }
+  step(): Promise<void>;
+  step(closure: Closure): Promise<Tensor>;
+  async step(closure?: Closure): Promise<unknown> {
+    const loss = closure === undefined ? undefined : await enableGrad(closure);
+    const undo = new Undo(this.state);
+    try {
+      noGrad(() => {
+        for (const group of this.paramGroups) this.updateGroup(group, undo);
+      });
+      undo.noteAssigned();
+      await flush();
+    } catch (error) {
+      undo.run();
+      throw error;
+    }
+    return loss;
+  }
+
+  private updateGroup(group: ParamGroup<Options>, undo: Undo): void {
+    const scalars = new StepScalars();
+    for (const parameter of group.params) {
+      const { grad } = parameter;
+      if (grad === null) continue;
+      if (!isSameShape(grad.shape, parameter.shape)) {
+        throw new ShapeError(
+          this.constructor.name,
+          [parameter.shape, grad.shape],
+          "a gradient must have its parameter's shape",
+        );
       }
-    });
-    await flush();
+      undo.remember(parameter);
+      this.update(parameter, grad, group, scalars);
+    }
+  }
+
+  /**
+   * Computes what `backward` has gathered so far. Between micro-batches it gives their memory back: without it the forward
+   * and backward passes of all of them are one program at `step()`, which is faster where there is room.
+   *
+   * @example
+   * optimizer.zeroGrad();
+   * for (const [x, y] of microBatches) {
+   *   loss(model.forward(x), y).div(microBatches.length).backward();
+   *   await optimizer.accumulate();
+   * }
+   * await optimizer.step();
+   */
+  async accumulate(): Promise<void> {
+    const gradients = this.paramGroups.flatMap(({ params }) => params.flatMap(({ grad }) => grad ?? []));
+    if (gradients.length > 0) await flush(...gradients);
   }
 
   /** Assigns a parameter's new value, and its state's. Runs within `noGrad`. */
@@ -141,14 +207,22 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
     return entry;
   }
 
-  /** A tensor of a parameter's state, zero at first. Its first value comes from a program of its own. */
-  protected stateTensor(parameter: Tensor, name: string): Tensor {
+  /** A tensor of a parameter's state, `initial` at first. Its first value comes from a program of its own. */
+  protected stateTensor(parameter: Tensor, name: string, initial = 0): Tensor {
     const entry = this.stateOf(parameter);
     const known = entry[name];
     if (isTensor(known)) return known;
-    const created = zerosLike(parameter).asState();
+    const created = fullLike(parameter, initial).asState();
     entry[name] = created;
     return created;
+  }
+
+  /** Counts a step of a parameter. @returns how many it has taken with this one */
+  protected countStep(parameter: Tensor): number {
+    const state = this.stateOf(parameter);
+    const step = ((state.step as number | undefined) ?? 0) + 1;
+    state.step = step;
+    return step;
   }
 
   // State dict ------------------------------------------------------------------------------------------------------
@@ -194,13 +268,8 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
     });
     const loaded = Object.entries(dict.state).map(([index, entry]) => {
       const parameter = byIndex.get(index) ?? fail(`no group holds its parameter ${index}`);
-      for (const [name, value] of Object.entries(entry)) {
-        if (isTensor(value) && value.ndim > 0 && value.shape.join() !== parameter.shape.join()) {
-          fail(
-            `${name} of parameter ${index} is [${value.shape.join(", ")}], the parameter [${parameter.shape.join(", ")}]`,
-          );
-        }
-      }
+      const problem = this.misfit(parameter, entry);
+      if (problem !== null) fail(`${problem} at parameter ${index}`);
       return [parameter, entry] as const;
     });
     groups.forEach((group, i) => {
@@ -212,15 +281,30 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
       }
     });
     this.state.clear();
-    for (const [parameter, entry] of loaded) {
-      const own = this.stateOf(parameter);
-      for (const [name, value] of Object.entries(entry)) {
-        if (value === null || value === undefined) continue;
-        // PyTorch keeps `step` as a tensor; here it is a number, since it is combined on the host.
-        if (!isTensor(value)) own[name] = value;
-        else if (name === "step") own[name] = value.itemSync();
-        else noGrad(() => this.stateTensor(parameter, name).copy_(value));
+    for (const [parameter, entry] of loaded) this.loadState(parameter, entry);
+  }
+
+  /** What in a parameter's stored state does not fit it; null if all does. */
+  protected misfit(parameter: Tensor, entry: Readonly<Record<string, StateValue>>): string | null {
+    for (const [name, value] of Object.entries(entry)) {
+      if (isTensor(value) && value.ndim > 0 && value.shape.join() !== parameter.shape.join()) {
+        return `${name} is [${value.shape.join(", ")}] instead of [${parameter.shape.join(", ")}]`;
       }
+    }
+    return null;
+  }
+
+  /** Takes over a parameter's stored state, which fits. */
+  protected loadState(parameter: Tensor, entry: Readonly<Record<string, StateValue>>): void {
+    const own = this.stateOf(parameter);
+    for (const [name, value] of Object.entries(entry)) {
+      if (value === null || value === undefined) continue;
+      if (!isTensor(value)) own[name] = value;
+      else if (hostNumbers.has(name)) own[name] = value.itemSync();
+      else noGrad(() => this.stateTensor(parameter, name).copy_(value));
     }
   }
 }
+
+const isSameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((extent, axis) => extent === b[axis]);

@@ -1,34 +1,24 @@
 // Stochastic gradient descent with momentum (`torch.optim.SGD`; Sutskever et al., 2013, for Nesterov's).
 
 import { ArgumentError, scalar, type Tensor } from "../tensor/index.ts";
-import {
-  type LearningRate,
-  type OptimizedParameters,
-  Optimizer,
-  type ParamGroup,
-  type StepScalars,
-} from "./optimizer.ts";
+import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars } from "./optimizer.ts";
+import { nonNegative, type Ranges } from "./ranges.ts";
+import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
-export interface SGDOptions extends LearningRate {
+export interface SGDOptions extends DecayOptions {
   /** How much of the last update goes on. Default 0. */
   readonly momentum?: number;
   /** How much less than all of the gradient enters the momentum. Default 0. */
   readonly dampening?: number;
-  /** The L2 penalty's factor. Default 0. */
-  readonly weightDecay?: number;
   /** Whether to look ahead by the momentum. Default false. */
   readonly nesterov?: boolean;
-  /** Whether to go up instead of down. Default false. */
-  readonly maximize?: boolean;
 }
 
 const defaults: Required<SGDOptions> = {
-  lr: 0.001,
+  ...decayDefaults,
   momentum: 0,
   dampening: 0,
-  weightDecay: 0,
   nesterov: false,
-  maximize: false,
 };
 
 /**
@@ -42,10 +32,12 @@ export class SGD extends Optimizer<SGDOptions> {
     super(params, { ...defaults, ...options });
   }
 
+  protected override get ranges(): Ranges {
+    return { ...super.ranges, momentum: nonNegative, weightDecay: nonNegative };
+  }
+
   protected override checkOptions(group: ParamGroup<SGDOptions>): void {
     super.checkOptions(group);
-    this.checkRange("momentum", group.momentum, 0, Number.POSITIVE_INFINITY);
-    this.checkRange("weightDecay", group.weightDecay, 0, Number.POSITIVE_INFINITY);
     if (group.nesterov && (group.momentum <= 0 || group.dampening !== 0)) {
       throw new ArgumentError(
         "SGD",
@@ -62,10 +54,7 @@ export class SGD extends Optimizer<SGDOptions> {
     scalars: StepScalars,
   ): void {
     const { dtype } = parameter;
-    let direction = group.maximize ? grad.neg() : grad;
-    if (group.weightDecay !== 0) {
-      direction = direction.add(parameter.mul(scalars.get("weightDecay", group.weightDecay, dtype)));
-    }
+    let direction = penalized(parameter, grad, group, scalars);
     if (group.momentum !== 0) {
       const isFirst = this.state.get(parameter)?.momentum_buffer === undefined;
       const buffer = this.stateTensor(parameter, "momentum_buffer");

@@ -6,6 +6,17 @@ import { GradusError, type Tensor } from "../tensor/index.ts";
 /** One entry of an optimizer's state: a tensor such as `exp_avg`, or the number `step`. */
 export type StateValue = Tensor | number;
 
+/** What PyTorch keeps as a tensor of one element and Gradus as a number, since it is combined on the host. */
+export const hostNumbers: ReadonlySet<string> = new Set([
+  "step",
+  "mu_product",
+  "eta",
+  "mu",
+  "t",
+  "H_diag",
+  "prev_loss",
+]);
+
 export interface OptimizerStateDict {
   readonly state: Readonly<Record<string, Readonly<Record<string, StateValue>>>>;
   readonly param_groups: readonly Readonly<Record<string, unknown>>[];

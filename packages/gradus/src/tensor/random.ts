@@ -138,19 +138,26 @@ export function multinomial(weights: Tensor, count: number, replacement = false,
   return passed.clamp(0, n - 1).reshape(shape);
 }
 
-/** Shuffled copies of host numbers: 0 ... n - 1, drawn from the generator without the device. */
-export function hostPermutation(n: number, generator: Generator): Int32Array {
+/**
+ * Uniform numbers in [0, 1) for the host, one at a time and without the device, from one draw of a generator: what shuffling
+ * and sampling need. A small generator of its own (mulberry32), seeded by the stream.
+ */
+export function hostUniform(generator: Generator): () => number {
   const { seed, drawn } = generator.getState();
   generator.setState({ seed, drawn: drawn + 1 });
-  const order = Int32Array.from({ length: n }, (_, i) => i);
-  // A small generator of its own (mulberry32), seeded by the stream: Fisher and Yates need one number at a time.
   let state = (seed ^ Math.imul(drawn + 1, 0x9e3779b1)) >>> 0;
-  const next = (): number => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** 0 ... n - 1 in a random order, drawn from the generator without the device (Fisher and Yates's shuffle). */
+export function hostPermutation(n: number, generator: Generator): Int32Array {
+  const next = hostUniform(generator);
+  const order = Int32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor(next() * (i + 1));
     [order[i], order[j]] = [order[j], order[i]];

@@ -4,6 +4,13 @@ export type { Callback, EpochResult, EvaluationBatch, StepResult } from "./callb
 export { type EarlyStoppingOptions, earlyStopping } from "./early-stopping.ts";
 export { firstLayerFilters } from "./filters.ts";
 export { History, type HistoryPoint, type HistoryState, type Measurements, type StepMeasurements } from "./history.ts";
+export {
+  findLearningRate,
+  type LearningRateCurve,
+  type LearningRateFinderOptions,
+  type LearningRateFinderParts,
+  type LearningRateSuggestions,
+} from "./learning-rate-finder.ts";
 export { Accuracy, type ClassScores, ConfusionMatrix, MetricError, RunningMean } from "./metrics.ts";
 export { NonFiniteLossError } from "./non-finite.ts";
 export { type ImageGridOptions, imageGrid } from "./pictures.ts";

@@ -208,3 +208,54 @@ describe("a loader", () => {
     );
   });
 });
+
+describe("samplers and joined datasets", () => {
+  const draws = (sampler: gd.data.Sampler) => Array.from(sampler.order());
+  const seeded = { generator: new gd.Generator(7) };
+
+  test("weighted draws come as often as their weights say, never those of weight 0, and repeat with the seed", () => {
+    const weights = [1, 0, 3, 4];
+    const drawn = draws(new data.WeightedRandomSampler(weights, 8000, true, seeded));
+    const counts = weights.map((_, i) => drawn.filter((index) => index === i).length);
+    expect(counts[1]).toBe(0);
+    // Four standard deviations of a binomial count.
+    for (const i of [0, 2, 3]) {
+      const p = weights[i] / 8;
+      expect(Math.abs(counts[i] - 8000 * p)).toBeLessThan(4 * Math.sqrt(8000 * p * (1 - p)));
+    }
+    const again = () => draws(new data.WeightedRandomSampler(weights, 20, true, { generator: new gd.Generator(3) }));
+    expect(again()).toEqual(again());
+  });
+
+  test("without replacement each comes once, the heavy ones mostly first", () => {
+    const sampler = new data.WeightedRandomSampler([1, 1, 100, 0], 3, false, seeded);
+    const orders = Array.from({ length: 200 }, () => draws(sampler));
+    for (const order of orders) expect([...order].sort()).toEqual([0, 1, 2]);
+    expect(orders.filter(([first]) => first === 2).length).toBeGreaterThan(180);
+  });
+
+  test("weights that mean nothing, and too many draws, are refused", () => {
+    const make =
+      (weights: number[], length: number, replacement = true) =>
+      () =>
+        new data.WeightedRandomSampler(weights, length, replacement);
+    expect(make([1, -1], 2)).toThrow(/weight 1 is -1/);
+    expect(make([0, 0], 2)).toThrow(/add up to 0/);
+    expect(make([1, 0, 2], 3, false)).toThrow(/3 of 3 samples cannot be drawn/);
+    expect(make([1], 0)).toThrow(gd.ArgumentError);
+  });
+
+  test("a subset is shuffled, all of it", async () => {
+    const sampler = new data.SubsetRandomSampler([5, 7, 9, 1], seeded);
+    const loader = new data.DataLoader(numbered(10), { batchSize: 2, sampler });
+    const visited = (await labelsOf(loader)).flat();
+    expect([...visited].sort()).toEqual([1, 5, 7, 9]);
+  });
+
+  test("datasets in a row are one", async () => {
+    const joined = new data.ConcatDataset([numbered(2), numbered(3)]);
+    expect(await labelsOf(new data.DataLoader(joined, { batchSize: 5 }))).toEqual([[0, 1, 0, 1, 2]]);
+    expect(() => joined.get(5)).toThrow(/no sample 5 among 5/);
+    expect(() => new data.ConcatDataset([])).toThrow(/no datasets/);
+  });
+});

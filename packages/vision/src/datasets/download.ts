@@ -12,8 +12,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { DatasetError } from "./errors.ts";
 import { datasetFolder } from "./folders.ts";
-import type { MnistName } from "./mnist-files.ts";
-import { PUBLISHED, type PublishedFile } from "./published.ts";
+import { type DatasetName, PUBLISHED, type PublishedFile } from "./published.ts";
 
 /** How far the download of one file has come. */
 export interface DownloadProgress {
@@ -52,13 +51,13 @@ class InterruptedError extends DatasetError {}
  * Downloads a dataset's original files from where they were published.
  *
  * @param name which dataset
- * @param folder where the files go; by default the one that `loadMnist` and `loadFashionMnist` look into
+ * @param folder where the files go; by default the one that the dataset's loader looks into
  * @param options besides those of `downloadFile`: `from`, the address of another server that has the same files
  * @returns the folder
  * @throws DatasetError if a file cannot be had or is not the published one
  */
 export async function downloadDataset(
-  name: MnistName,
+  name: DatasetName,
   folder: string = datasetFolder(name),
   options: DownloadOptions & { readonly from?: string } = {},
 ): Promise<string> {

@@ -1,47 +1,73 @@
-// Labeled images as a dataset of tensors: float32 [1, H, W], from 0 to 1 and then normalized, with int32 labels. The bytes
+// Labeled images as a dataset of tensors: float32 [C, H, W], from 0 to 1 and then normalized, with int32 labels. The bytes
 // stay bytes until a batch is made, which takes a quarter of the memory. Works in Node and in browsers.
 
 import { ArgumentError, type data } from "gradus";
 import type { LabeledImages } from "./labeled-images.ts";
 
-/** Mean and standard deviation of a dataset's pixels, as fractions of full ink. */
+/** Mean and standard deviation of a dataset's values, which go from 0 to 1: one for all channels, or one for each. */
 export interface Normalization {
-  readonly mean: number;
-  readonly std: number;
+  readonly mean: number | readonly number[];
+  readonly std: number | readonly number[];
 }
 
-/** Pixels as they are, from 0 to 1. */
+/** Values as they are, from 0 to 1. */
 export const NOT_NORMALIZED: Normalization = { mean: 0, std: 1 };
 
-const GRAY_LEVELS = 256;
+/** Values that a byte has. */
+const LEVELS = 256;
 
 /**
- * A dataset for `data.DataLoader`, whose batches are `[images, labels]`: float32 [N, 1, H, W] and int32 [N].
+ * What each byte of each channel becomes, [channels, 256].
+ * @throws ArgumentError unless there are a mean and a deviation for each channel, which divide
+ */
+export function normalizedLevels(operation: string, { mean, std }: Normalization, channels: number): Float32Array {
+  const each = (name: string, values: number | readonly number[]): readonly number[] => {
+    if (typeof values === "number") return new Array<number>(channels).fill(values);
+    if (values.length === channels) return values;
+    throw new ArgumentError(
+      operation,
+      `${values.length} values of ${name} are not one for each of ${channels} channels`,
+    );
+  };
+  const [means, deviations] = [each("mean", mean), each("std", std)];
+  if (!(means.every(Number.isFinite) && deviations.every((value) => Number.isFinite(value) && value > 0))) {
+    throw new ArgumentError(operation, `a mean of ${String(mean)} and a deviation of ${String(std)} normalize nothing`);
+  }
+  return Float32Array.from({ length: channels * LEVELS }, (_, i) => {
+    const channel = Math.floor(i / LEVELS);
+    return ((i % LEVELS) / (LEVELS - 1) - means[channel]) / deviations[channel];
+  });
+}
+
+/**
+ * A dataset for `data.DataLoader`, whose batches are `[images, labels]`: float32 [N, C, H, W] and int32 [N].
  *
  * @example
  * const loader = new data.DataLoader(new ImageDataset(images), { batchSize: 64, shuffle: true });
  */
 export class ImageDataset implements data.Dataset<data.HostArray[]> {
   readonly length: number;
-  /** [1, H, W] */
+  /** [C, H, W] */
   readonly imageShape: readonly [number, number, number];
   readonly classes: readonly string[];
-  /** What each of 256 gray levels becomes. */
   private readonly levels: Float32Array;
 
-  /** @param normalization by default pixels stay from 0 to 1 */
+  /** @param normalization by default values stay from 0 to 1 */
   constructor(
     readonly source: LabeledImages,
     readonly normalization: Normalization = NOT_NORMALIZED,
   ) {
-    const { mean, std } = normalization;
-    if (!(Number.isFinite(mean) && Number.isFinite(std) && std > 0)) {
-      throw new ArgumentError("ImageDataset", `a mean of ${mean} and a deviation of ${std} normalize nothing`);
+    const { count, channels = 1, height, width } = source;
+    if (source.images.length !== count * channels * height * width) {
+      throw new ArgumentError(
+        "ImageDataset",
+        `${source.images.length} bytes are not ${count} images of [${channels}, ${height}, ${width}]`,
+      );
     }
-    this.length = source.count;
-    this.imageShape = [1, source.height, source.width];
+    this.levels = normalizedLevels("ImageDataset", normalization, channels);
+    this.length = count;
+    this.imageShape = [channels, height, width];
     this.classes = source.classes;
-    this.levels = Float32Array.from({ length: GRAY_LEVELS }, (_, level) => (level / (GRAY_LEVELS - 1) - mean) / std);
   }
 
   get(index: number): data.HostArray[] {
@@ -58,27 +84,39 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
   getBatch(indices: ArrayLike<number>): data.HostArray[] {
     const { images, labels } = this.source;
     const [channels, height, width] = this.imageShape;
-    const size = channels * height * width;
-    const pixels = new Float32Array(indices.length * size);
+    const plane = height * width;
+    const size = channels * plane;
+    const values = new Float32Array(indices.length * size);
     const classes = new Int32Array(indices.length);
     for (let i = 0; i < indices.length; i++) {
-      const from = indices[i] * size;
-      for (let p = 0; p < size; p++) pixels[i * size + p] = this.levels[images[from + p]];
+      for (let channel = 0; channel < channels; channel++) {
+        const from = indices[i] * size + channel * plane;
+        const to = i * size + channel * plane;
+        for (let p = 0; p < plane; p++) values[to + p] = this.levels[channel * LEVELS + images[from + p]];
+      }
       classes[i] = labels[indices[i]];
     }
     return [
-      { data: pixels, shape: [indices.length, channels, height, width] },
+      { data: values, shape: [indices.length, channels, height, width] },
       { data: classes, shape: [indices.length] },
     ];
   }
 }
 
-/** The mean and the standard deviation of a dataset's pixels, to normalize it and its test set with. */
-export function normalizationOf({ images }: LabeledImages): Normalization {
-  const counts = new Float64Array(GRAY_LEVELS);
-  for (const level of images) counts[level]++;
-  const moment = (power: number): number =>
-    counts.reduce((sum, count, level) => sum + count * (level / (GRAY_LEVELS - 1)) ** power, 0) / images.length;
-  const mean = moment(1);
-  return { mean, std: Math.sqrt(moment(2) - mean ** 2) };
+/**
+ * The mean and the standard deviation of a dataset's values, to normalize it and its test set with: a number each for gray
+ * images, else one for each channel.
+ */
+export function normalizationOf({ images, count, channels = 1 }: LabeledImages): Normalization {
+  const plane = images.length / (count * channels);
+  const counts = new Float64Array(channels * LEVELS);
+  for (let i = 0; i < images.length; i++) counts[(Math.floor(i / plane) % channels) * LEVELS + images[i]]++;
+  const moment = (channel: number, power: number): number =>
+    counts
+      .subarray(channel * LEVELS, (channel + 1) * LEVELS)
+      .reduce((sum, found, level) => sum + found * (level / (LEVELS - 1)) ** power, 0) /
+    (count * plane);
+  const mean = Array.from({ length: channels }, (_, channel) => moment(channel, 1));
+  const std = mean.map((center, channel) => Math.sqrt(moment(channel, 2) - center ** 2));
+  return channels === 1 ? { mean: mean[0], std: std[0] } : { mean, std };
 }

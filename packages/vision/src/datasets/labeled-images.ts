@@ -1,12 +1,14 @@
 // The one shape in which every loader of this package returns its data: bytes, not yet tensors.
 
-/** Grayscale images with one class each. */
+/** Images with one class each. */
 export interface LabeledImages {
-  /** Pixels, row-major [count, height, width]; 0 is background, 255 full ink. */
+  /** Bytes, row-major [count, channels, height, width]; of gray images 0 is background and 255 full ink. */
   readonly images: Uint8Array;
   /** The class of each image, [count]; an index into `classes`. */
   readonly labels: Uint8Array;
   readonly count: number;
+  /** 1 for gray (default), 3 for red, green and blue. */
+  readonly channels?: number;
   readonly height: number;
   readonly width: number;
   /** The names of the classes. */

@@ -1,5 +1,6 @@
-// Loads MNIST and datasets of its form (Fashion-MNIST) from the four IDX files of a folder, packed or not. For Node only.
-// MNIST: Y. LeCun, C. Cortes, C. Burges. Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747.
+// Loads MNIST and datasets of its form (Fashion-MNIST, Kuzushiji-MNIST) from the four IDX files of a folder, packed or not.
+// For Node only. MNIST: Y. LeCun, C. Cortes, C. Burges. Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, arXiv 1708.07747.
+// Kuzushiji-MNIST: T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha, arXiv 1812.01718.
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ import { type IdxArray, parseIdx } from "./idx.ts";
 import type { DatasetSplits, LabeledImages } from "./labeled-images.ts";
 
 /** Datasets that come in MNIST's files. */
-export type MnistName = "mnist" | "fashion-mnist";
+export type MnistName = "mnist" | "fashion-mnist" | "kmnist";
 
 interface MnistRow {
   readonly title: string;
@@ -31,6 +32,11 @@ const DATASETS: Readonly<Record<MnistName, MnistRow>> = {
     classes: ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
     // Debian's package dataset-fashion-mnist.
     installed: ["/usr/share/datasets/fashion-mnist"],
+  },
+  kmnist: {
+    title: "Kuzushiji-MNIST",
+    classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    installed: [],
   },
 };
 
@@ -71,6 +77,16 @@ export function loadMnist(folder?: string): Promise<DatasetSplits> {
  */
 export function loadFashionMnist(folder?: string): Promise<DatasetSplits> {
   return load("fashion-mnist", folder);
+}
+
+/**
+ * Loads Kuzushiji-MNIST: images of cursive Japanese characters in the form of MNIST, 60,000 and 10,000.
+ *
+ * @param folder as for `loadMnist`; by default the folder that `downloadDataset("kmnist")` fills
+ * @throws DatasetError if a file is missing or is not what it should be
+ */
+export function loadKmnist(folder?: string): Promise<DatasetSplits> {
+  return load("kmnist", folder);
 }
 
 async function load(name: MnistName, folder: string | undefined): Promise<DatasetSplits> {

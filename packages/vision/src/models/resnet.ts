@@ -2,7 +2,7 @@
 // and initial distributions of `torchvision.models.resnet`, so that its weights load unchanged. Leans on gradus as any user
 // does.
 
-import { F, nn, type Tensor } from "gradus";
+import { ArgumentError, F, nn, type Tensor } from "gradus";
 
 /** What a block of either kind is made from. */
 export interface ResidualBlockOptions {
@@ -85,7 +85,7 @@ export class Bottleneck extends nn.Module {
 }
 
 /** The class of a block, of which a ResNet makes as many as it needs. */
-export interface ResidualBlock {
+export interface ResidualBlockClass {
   readonly expansion: number;
   new (inChannels: number, channels: number, options?: ResidualBlockOptions): nn.Module;
 }
@@ -100,63 +100,94 @@ export interface ResNetOptions {
   readonly smallImages?: boolean;
   /** Channels of the images. Default 3. */
   readonly inChannels?: number;
+  /** Channels of the first stage; each one after has twice as many as the one before. Default 64. */
+  readonly width?: number;
+  /**
+   * Whether the last norm of each block begins with a weight of 0, so that every block begins as its shortcut (P. Goyal
+   * et al., "Accurate, large minibatch SGD", 2017, section 5.1; torchvision's `zero_init_residual`). Default false.
+   */
+  readonly zeroInitResidual?: boolean;
 }
 
 /**
- * A residual network of four stages of blocks, which have 64, 128, 256 and 512 channels (times the block's expansion) and
- * of which all but the first halve the image: [N, inChannels, H, W] to logits [N, classes].
+ * A residual network of stages of blocks, which have 64, 128, 256, ... channels (times the block's expansion) and of which
+ * all but the first halve the image: [N, inChannels, H, W] to logits [N, classes].
+ *
+ * @example
+ * const model = new ResNet(BasicBlock, [3, 3, 3], { classes: 10, smallImages: true, width: 16 }); // the paper's for CIFAR
  */
 export class ResNet extends nn.Module {
   readonly conv1: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;
   readonly maxpool: nn.MaxPool2d | null;
-  readonly layer1: nn.Sequential;
-  readonly layer2: nn.Sequential;
-  readonly layer3: nn.Sequential;
-  readonly layer4: nn.Sequential;
-  readonly fc: nn.Linear;
+  // Made when it is known how many stages there are, so that their keys stand in torchvision's order.
+  /** The first stage. */
+  declare readonly layer1: nn.Sequential;
+  /** The second stage; not there in a network of one. */
+  declare readonly layer2: nn.Sequential;
+  /** The third stage; not there in a network of two. */
+  declare readonly layer3: nn.Sequential;
+  /** The fourth stage; not there in a network of three. Further ones are in `stages`. */
+  declare readonly layer4: nn.Sequential;
+  declare fc: nn.Linear;
+  private readonly stageCount: number;
 
-  /** @param blocks how many blocks each stage has */
+  /**
+   * @param blocks how many blocks each stage has
+   * @throws ArgumentError without a stage, or for a stage without blocks
+   */
   constructor(
-    Block: ResidualBlock,
-    blocks: readonly [number, number, number, number],
-    { classes = 1000, smallImages = false, inChannels = 3 }: ResNetOptions = {},
+    Block: ResidualBlockClass,
+    blocks: readonly number[],
+    { classes = 1000, smallImages = false, inChannels = 3, width = 64, zeroInitResidual = false }: ResNetOptions = {},
   ) {
     super();
+    if (blocks.length === 0 || blocks.some((count) => !Number.isInteger(count) || count < 1)) {
+      throw new ArgumentError("ResNet", `stages of [${blocks.join(", ")}] blocks are none`, "Use integers from 1.");
+    }
     this.conv1 = smallImages
-      ? conv3x3(inChannels, 64)
-      : new nn.Conv2d(inChannels, 64, 7, { stride: 2, padding: 3, bias: false });
-    this.bn1 = new nn.BatchNorm2d(64);
+      ? conv3x3(inChannels, width)
+      : new nn.Conv2d(inChannels, width, 7, { stride: 2, padding: 3, bias: false });
+    this.bn1 = new nn.BatchNorm2d(width);
     this.maxpool = smallImages ? null : new nn.MaxPool2d(3, { stride: 2, padding: 1 });
-    let width = 64;
-    const stage = (channels: number, count: number, stride: number): nn.Sequential => {
-      const strides = [stride, ...new Array<number>(count - 1).fill(1)];
-      return new nn.Sequential(
-        ...strides.map((step) => {
-          const block = new Block(width, channels, { stride: step });
-          width = channels * Block.expansion;
-          return block;
-        }),
-      );
-    };
-    this.layer1 = stage(64, blocks[0], 1);
-    this.layer2 = stage(128, blocks[1], 2);
-    this.layer3 = stage(256, blocks[2], 2);
-    this.layer4 = stage(512, blocks[3], 2);
-    this.fc = new nn.Linear(width, classes);
+    this.stageCount = blocks.length;
+    let reached = width;
+    blocks.forEach((count, stage) => {
+      const channels = width * 2 ** stage;
+      const layers = Array.from({ length: count }, (_, i) => {
+        const block = new Block(reached, channels, { stride: stage > 0 && i === 0 ? 2 : 1 });
+        reached = channels * Block.expansion;
+        return block;
+      });
+      this.registerModule(`layer${stage + 1}`, new nn.Sequential(...layers));
+    });
+    this.fc = new nn.Linear(reached, classes);
     // Norms begin with ones and zeros, and the linear layer with its default, by themselves.
     for (const module of this.modules()) {
       if (module instanceof nn.Conv2d) {
         nn.init.kaimingNormal_(module.weight, { mode: "fanOut", nonlinearity: "relu" });
       }
+      if (zeroInitResidual && module instanceof BasicBlock) nn.init.zeros_(module.bn2.weight!);
+      if (zeroInitResidual && module instanceof Bottleneck) nn.init.zeros_(module.bn3.weight!);
     }
   }
 
-  forward(x: Tensor): Tensor {
+  /** All stages: `layer1`, `layer2`, ... */
+  get stages(): readonly nn.Sequential[] {
+    const fields = this as unknown as Readonly<Record<string, nn.Sequential>>;
+    return Array.from({ length: this.stageCount }, (_, stage) => fields[`layer${stage + 1}`]);
+  }
+
+  /** What the linear layer sees: [N, inChannels, H, W] to [N, features]. */
+  features(x: Tensor): Tensor {
     const stem = this.bn1.forward(this.conv1.forward(x)).relu();
     let features = this.maxpool?.forward(stem) ?? stem;
-    for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) features = stage.forward(features);
-    return this.fc.forward(F.adaptiveAvgPool2d(features, 1).flatten(1));
+    for (const stage of this.stages) features = stage.forward(features);
+    return F.adaptiveAvgPool2d(features, 1).flatten(1);
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.fc.forward(this.features(x));
   }
 }
 

@@ -9,7 +9,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PUBLISHED } from "../../src/datasets/published.ts";
 import { DatasetError } from "../../src/index.ts";
-import { type DownloadProgress, downloadDataset, downloadFile, progressBar } from "../../src/node.ts";
+import {
+  CIFAR10,
+  CIFAR100,
+  type DownloadProgress,
+  downloadDataset,
+  downloadFile,
+  KMNIST,
+  progressBar,
+} from "../../src/node.ts";
 
 const CONTENT = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 131 + (i >> 7) * 17) & 0xff);
 const FILE = { name: "data.gz", bytes: CONTENT.length, md5: createHash("md5").update(CONTENT).digest("hex") };
@@ -248,11 +256,26 @@ describe("downloading a dataset", () => {
     expect(asked).toEqual(["/mirror/train-images-idx3-ubyte.gz"]);
   });
 
+  it.each([
+    ["KMNIST", KMNIST, "train-images-idx3-ubyte.gz"],
+    ["CIFAR10", CIFAR10, "cifar-10-binary.tar.gz"],
+    ["CIFAR100", CIFAR100, "cifar-100-binary.tar.gz"],
+  ] as const)("is what %s.load does first where it is told to", async (_, source, file) => {
+    handlers = [status(404)];
+    const from = address.replace("data.gz", "");
+    const loading = source.load({ folder, download: { from, attempts: 1 } });
+    await expect(loading).rejects.toThrow(`${from}${file}: the server answered with the HTTP status 404`);
+    expect(ranges.length).toBe(1);
+    // Without, it says how to get them.
+    await expect(source.load({ folder })).rejects.toThrow(/Call downloadDataset\("(kmnist|cifar-100?)"\)/);
+    expect(ranges.length).toBe(1);
+  });
+
   it("goes to addresses that end in a slash, for files with whole checksums", () => {
     for (const { from, files } of Object.values(PUBLISHED)) {
       expect(from).toMatch(/^https?:.*\/$/);
       expect(files.map(({ md5 }) => md5).filter((md5) => !/^[0-9a-f]{32}$/.test(md5))).toEqual([]);
-      expect(new Set(files.map(({ md5 }) => md5)).size).toBe(4);
+      expect(new Set(files.map(({ md5 }) => md5)).size).toBe(files.length);
     }
   });
 });

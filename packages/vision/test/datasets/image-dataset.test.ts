@@ -51,6 +51,41 @@ describe("an image dataset", () => {
     expect(variance).toBeCloseTo(1, 6);
   });
 
+  test("of colours has three channels, each with its own mean and deviation", async () => {
+    const colours: LabeledImages = {
+      images: Uint8Array.from({ length: 4 * 3 * 6 }, (_, i) => (i * 67 + (i >> 4) * 29) % 256),
+      labels: Uint8Array.of(0, 1, 1, 0),
+      count: 4,
+      channels: 3,
+      height: 2,
+      width: 3,
+      classes: ["a", "b"],
+    };
+    const normalization = normalizationOf(colours);
+    const dataset = new ImageDataset(colours, normalization);
+    expect(dataset.imageShape).toEqual([3, 2, 3]);
+    const [{ data, shape }] = dataset.getBatch([3, 0, 1, 2]);
+    expect(shape).toEqual([4, 3, 2, 3]);
+    for (let channel = 0; channel < 3; channel++) {
+      const values = [...data].filter((_, i) => Math.floor(i / 6) % 3 === channel);
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      expect(mean).toBeCloseTo(0, 6);
+      expect(values.reduce((sum, value) => sum + value ** 2, 0) / values.length).toBeCloseTo(1, 6);
+    }
+    const { mean, std } = normalization as { mean: number[]; std: number[] };
+    expect([mean.length, std.length]).toEqual([3, 3]);
+    const byte = colours.images[3 * 18 + 6];
+    expect(data[6]).toBeCloseTo((byte / 255 - mean[1]) / std[1], 6);
+    expect((await firstBatch(dataset))[0].shape).toEqual([4, 3, 2, 3]);
+  });
+
+  test("is refused where sizes or channels do not fit", () => {
+    expect(() => new ImageDataset({ ...source, height: 3 })).toThrow("30 bytes are not 5 images of [1, 3, 3]");
+    expect(() => new ImageDataset(source, { mean: [0, 0], std: 1 })).toThrow(
+      "2 values of mean are not one for each of 1 channels",
+    );
+  });
+
   test("has no image beyond its last, and no deviation of 0", () => {
     expect(() => new ImageDataset(source).get(5)).toThrow("no image 5 among 5");
     expect(() => new ImageDataset(source, { mean: 0, std: 0 })).toThrow("deviation of 0");
@@ -59,7 +94,7 @@ describe("an image dataset", () => {
   test("of the digits is normalized by what its training images have", async () => {
     const { train, test: held } = await Digits.load();
     expect([train.length, held.length, train.imageShape]).toEqual([8_000, 2_000, [1, 28, 28]]);
-    const { mean, std } = normalizationOf(train.source);
+    const { mean, std } = normalizationOf(train.source) as { mean: number; std: number };
     expect(Digits.normalization.mean).toBeCloseTo(mean, 4);
     expect(Digits.normalization.std).toBeCloseTo(std, 4);
     const [plain] = (await Digits.load({ normalize: false })).test.getBatch([0]);

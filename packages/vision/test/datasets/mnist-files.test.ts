@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PUBLISHED } from "../../src/datasets/published.ts";
 import { DatasetError } from "../../src/index.ts";
-import { datasetFolder, loadFashionMnist, loadMnist } from "../../src/node.ts";
+import { datasetFolder, loadFashionMnist, loadKmnist, loadMnist } from "../../src/node.ts";
 
 const SIDE = 28;
 const INSTALLED = "/usr/share/datasets/fashion-mnist";
@@ -112,12 +112,17 @@ describe("a folder with MNIST's four files", () => {
     );
   });
 
-  it("is found where downloads go when no folder is given", async () => {
+  it.each([
+    ["mnist", loadMnist, "9"],
+    ["fashion-mnist", loadFashionMnist, "Ankle boot"],
+    ["kmnist", loadKmnist, "wo"],
+  ] as const)("is found where downloads of %s go when no folder is given", async (name, load, last) => {
     vi.stubEnv("GRADUS_DATA", folder);
-    expect(datasetFolder("mnist")).toBe(join(folder, "mnist"));
-    await mkdir(datasetFolder("mnist"));
-    await write(fourFiles(), datasetFolder("mnist"));
-    expect((await loadMnist()).train.count).toBe(5);
+    expect(datasetFolder(name)).toBe(join(folder, name));
+    await mkdir(datasetFolder(name));
+    await write(fourFiles(), datasetFolder(name));
+    const { train } = await load();
+    expect([train.count, train.classes.length, train.classes[9]]).toEqual([5, 10, last]);
   });
 });
 

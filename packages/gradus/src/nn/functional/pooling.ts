@@ -2,21 +2,21 @@
 // the first of equal elements, as PyTorch's does.
 
 import { axesFrom, build } from "../../graph/index.ts";
-import { ArgumentError, arange, isFloat, ShapeError, Tensor } from "../../tensor/index.ts";
+import { ArgumentError, arange, isFloat, ShapeError, Tensor, where } from "../../tensor/index.ts";
 import { nodeOf } from "../../tensor/tensor.ts";
-import { type SpatialSize, spatialSizes } from "./sizes.ts";
+import { checkSpatialInput, type SpatialSize, sizeText, spatialSizes } from "./sizes.ts";
 
 export interface PoolOptions {
-  /** Default: the kernel's size. */
+  /** The step from window to window. Default: the kernel's size. */
   readonly stride?: SpatialSize;
-  /** At most half the kernel. Default 0. */
+  /** What is added on both sides, at most half the kernel. Default 0. */
   readonly padding?: SpatialSize;
   /** Whether a last window that only partly fits counts. Default false. */
   readonly ceilMode?: boolean;
 }
 
 export interface MaxPoolOptions extends PoolOptions {
-  /** Default 1. */
+  /** Distance between the elements of a window. Default 1. */
   readonly dilation?: SpatialSize;
 }
 
@@ -27,33 +27,93 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly divisorOverride?: number;
 }
 
-/** The windows of one pooling: geometry per spatial dimension. */
-interface Geometry {
+export type LPPoolOptions = Pick<PoolOptions, "stride" | "ceilMode">;
+
+/** Largest elements, and where they were: int32 positions in the flattened spatial dimensions of the input. */
+export type PooledWithIndices = readonly [output: Tensor, indices: Tensor];
+
+/** Where windows lie: one number for each spatial dimension. */
+export interface WindowGeometry {
   readonly kernel: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];
   readonly dilation: readonly number[];
+  /** How many windows there are. */
   readonly output: readonly number[];
   /** What must be added after each dimension so that the last window fits. */
   readonly after: readonly number[];
 }
 
-function geometryOf(
+/** What `x`, whose last dimensions are spatial, must have added to hold all windows: pairs, the last dimension first. */
+const amountsOf = ({ padding, after }: WindowGeometry): number[] =>
+  padding
+    .map((before, i) => [before, after[i]])
+    .reverse()
+    .flat();
+
+const windowAttributes = (ndim: number, { kernel, stride, dilation }: WindowGeometry) => ({
+  axes: axesFrom(ndim - kernel.length, kernel.length),
+  size: kernel,
+  stride,
+  dilation,
+});
+
+/** [..., spatial] to [..., output, kernel], the border filled with a number. */
+export function slidingWindows(x: Tensor, geometry: WindowGeometry, fill: number): Tensor {
+  const amounts = amountsOf(geometry);
+  const padded = amounts.some((amount) => amount > 0) ? x.pad(amounts, fill) : x;
+  return Tensor.of(build.window(nodeOf(padded), windowAttributes(x.ndim, geometry)));
+}
+
+/** The transpose of `slidingWindows`: [..., output, kernel] to [..., lengths], elements that lie on each other added. */
+export function foldWindows(windows: Tensor, geometry: WindowGeometry, lengths: readonly number[]): Tensor {
+  const { kernel, padding, after } = geometry;
+  const rank = kernel.length;
+  const padded = [...windows.shape.slice(0, -2 * rank), ...lengths.map((length, i) => padding[i] + length + after[i])];
+  const folded = Tensor.of(build.fold(nodeOf(windows), windowAttributes(padded.length, geometry), padded));
+  const crop = amountsOf(geometry).map((amount) => -amount);
+  return crop.some((amount) => amount < 0) ? folded.pad(crop) : folded;
+}
+
+/**
+ * The windows that fit into the last dimensions of a shape.
+ * @throws ShapeError where there is none
+ */
+export function geometryOfWindows(
   operation: string,
-  rank: number,
-  x: Tensor,
-  kernelSize: SpatialSize,
-  options: MaxPoolOptions,
-): Geometry {
-  if (x.ndim !== rank + 1 && x.ndim !== rank + 2) {
-    const spatial = rank === 1 ? "L" : "H, W";
+  shape: readonly number[],
+  { kernel, stride, padding, dilation }: Pick<WindowGeometry, "kernel" | "stride" | "padding" | "dilation">,
+  ceilMode = false,
+): WindowGeometry {
+  const lengths = shape.slice(-kernel.length);
+  const reach = kernel.map((size, i) => dilation[i] * (size - 1) + 1);
+  const output = lengths.map((length, i) => {
+    const room = length + 2 * padding[i] - reach[i];
+    const count = (ceilMode ? Math.ceil(room / stride[i]) : Math.floor(room / stride[i])) + 1;
+    // A window that would start in the padding after the input does not count.
+    return ceilMode && (count - 1) * stride[i] >= length + padding[i] ? count - 1 : count;
+  });
+  if (output.some((count) => count < 1)) {
     throw new ShapeError(
       operation,
-      [x.shape],
-      `an input of ${x.ndim} dimensions cannot be pooled`,
-      `Give it [N, C, ${spatial}].`,
+      [shape],
+      `a window of ${sizeText(reach)} does not fit into the padded input`,
+      "Use a smaller kernel or a larger input.",
     );
   }
+  // Less is added after than before where the last window ends early.
+  const after = lengths.map((length, i) => Math.max(0, (output[i] - 1) * stride[i] + reach[i] - length - padding[i]));
+  return { kernel, stride, padding, dilation, output, after };
+}
+
+function geometryOf(
+  operation: string,
+  x: Tensor,
+  rank: number,
+  kernelSize: SpatialSize,
+  options: MaxPoolOptions,
+): WindowGeometry {
+  checkSpatialInput(operation, x, rank, "pooled");
   const kernel = spatialSizes(operation, "kernelSize", kernelSize, rank, 1);
   const stride = spatialSizes(operation, "stride", options.stride ?? kernel, rank, 1);
   const padding = spatialSizes(operation, "padding", options.padding ?? 0, rank, 0);
@@ -67,48 +127,66 @@ function geometryOf(
       );
     }
   });
-  const lengths = x.shape.slice(-rank);
-  const reach = kernel.map((size, i) => dilation[i] * (size - 1) + 1);
-  const output = lengths.map((length, i) => {
-    const room = length + 2 * padding[i] - reach[i];
-    const count = (options.ceilMode ? Math.ceil(room / stride[i]) : Math.floor(room / stride[i])) + 1;
-    // A window that would start in the padding after the input does not count.
-    return options.ceilMode && (count - 1) * stride[i] >= length + padding[i] ? count - 1 : count;
-  });
-  if (output.some((count) => count < 1)) {
-    throw new ShapeError(
-      operation,
-      [x.shape],
-      `a window of [${reach.join(", ")}] does not fit into the padded input`,
-      "Use a smaller kernel or a larger input.",
-    );
-  }
-  const after = lengths.map((length, i) => Math.max(0, (output[i] - 1) * stride[i] + reach[i] - length - padding[i]));
-  return { kernel, stride, padding, dilation, output, after };
+  return geometryOfWindows(operation, x.shape, { kernel, stride, padding, dilation }, options.ceilMode);
 }
 
-/** [..., spatial] to [..., output, kernel]. */
-function windows(x: Tensor, { kernel, stride, padding, dilation, after }: Geometry, fill: number): Tensor {
-  const rank = kernel.length;
-  // Pairs, the last dimension first. Less is added after than before where the last window ends early.
-  const amounts = padding.flatMap((_, i) => [padding[rank - 1 - i], after[rank - 1 - i]]);
-  const padded = amounts.some((amount) => amount > 0) ? x.pad(amounts, fill) : x;
-  const axes = kernel.map((_, i) => x.ndim - rank + i);
-  return Tensor.of(build.window(nodeOf(padded), { axes, size: kernel, stride, dilation }));
-}
-
-const windowAxes = (x: Tensor, rank: number): number[] => axesFrom(x.ndim, rank);
-
-function maxPool(operation: string, rank: number, x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions): Tensor {
-  const geometry = geometryOf(operation, rank, x, kernelSize, options);
+/** The windows, with what no element is below around the input, so that the border never wins. */
+function windowsForMax(x: Tensor, geometry: WindowGeometry): Tensor {
   const lowest = isFloat(x.dtype) ? Number.NEGATIVE_INFINITY : x.dtype === "int32" ? -(2 ** 31) : 0;
-  const view = windows(x, geometry, lowest);
-  return Tensor.of(build.max(nodeOf(view), windowAxes(x, rank)));
+  return slidingWindows(x, geometry, lowest);
 }
 
-function avgPool(operation: string, rank: number, x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions): Tensor {
-  const geometry = geometryOf(operation, rank, x, kernelSize, options);
-  const total = windows(x, geometry, 0).sum(windowAxes(x, rank));
+/** The maximum of any rank that `maxPool1d`, `maxPool2d` and `maxPool3d` name. */
+export function maxPool(rank: number, x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions): Tensor {
+  const geometry = geometryOf(`maxPool${rank}d`, x, rank, kernelSize, options);
+  return Tensor.of(build.max(nodeOf(windowsForMax(x, geometry)), axesFrom(x.ndim, rank)));
+}
+
+/** `maxPool` with the positions of what it takes. */
+export function maxPoolWithIndices(
+  rank: number,
+  x: Tensor,
+  kernelSize: SpatialSize,
+  options: MaxPoolOptions,
+): PooledWithIndices {
+  const geometry = geometryOf(`maxPool${rank}d`, x, rank, kernelSize, options);
+  const view = nodeOf(windowsForMax(x, geometry));
+  const axes = axesFrom(x.ndim, rank);
+  const winner = Tensor.of(build.argmax(build.detach(view), axes));
+  return [Tensor.of(build.max(view, axes)), positionsOf(winner, geometry, x.shape.slice(-rank))];
+}
+
+/** From positions within windows to positions in the flattened spatial dimensions. */
+function positionsOf(winner: Tensor, geometry: WindowGeometry, lengths: readonly number[]): Tensor {
+  const { kernel, stride, padding, dilation, output } = geometry;
+  const rank = kernel.length;
+  let within = winner;
+  let position: Tensor | null = null;
+  let weight = 1;
+  for (let i = rank - 1; i >= 0; i--) {
+    const element = rank === 1 || i === 0 ? within : within.remainder(kernel[i]);
+    within = i === 0 ? within : within.floorDivide(kernel[i]);
+    const start = arange(output[i]).mul(stride[i]).sub(padding[i]);
+    const coordinate = element.mul(dilation[i]).add(alongAxis(start, i, rank));
+    // Where everything in a window is as low as the border, the first element inside counts.
+    const inside =
+      padding[i] === 0 ? coordinate : where(coordinate.lt(0), coordinate.remainder(dilation[i]), coordinate);
+    const term = inside.mul(weight);
+    position = position === null ? term : position.add(term);
+    weight *= lengths[i];
+  }
+  return position!;
+}
+
+/** A vector as the spatial dimension `i` of `rank`, to broadcast over the others. */
+const alongAxis = (vector: Tensor, i: number, rank: number): Tensor =>
+  vector.reshape(axesFrom(0, rank).map((axis) => (axis === i ? -1 : 1)));
+
+/** The mean of any rank that `avgPool1d`, `avgPool2d` and `avgPool3d` name. */
+export function avgPool(rank: number, x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions): Tensor {
+  const operation = `avgPool${rank}d`;
+  const geometry = geometryOf(operation, x, rank, kernelSize, options);
+  const total = slidingWindows(x, geometry, 0).sum(axesFrom(x.ndim, rank));
   const { divisorOverride, countIncludePad = true } = options;
   if (divisorOverride !== undefined) {
     if (divisorOverride === 0) throw new ArgumentError(operation, "the divisor cannot be 0");
@@ -122,84 +200,138 @@ function avgPool(operation: string, rank: number, x: Tensor, kernelSize: Spatial
     return countIncludePad ? end <= lengths[i] + padding[i] : padding[i] === 0 && end <= lengths[i];
   });
   if (even) return total.div(kernel.reduce((product, size) => product * size, 1));
-  let counts = Tensor.of(build.full(1, new Array<number>(rank).fill(1), x.dtype));
-  output.forEach((count, i) => {
+  const counts = output.map((count, i) => {
     const border = countIncludePad ? padding[i] : 0;
     const start = arange(count).mul(stride[i]).sub(padding[i]);
-    const inside = start
-      .add(kernel[i])
-      .clamp(undefined, lengths[i] + border)
-      .sub(start.clamp(-border));
-    counts = counts.mul(inside.to(x.dtype).reshape(output.map((_, axis) => (axis === i ? count : 1))));
+    const end = start.add(kernel[i]).clamp(undefined, lengths[i] + border);
+    return alongAxis(end.sub(start.clamp(-border)), i, rank);
   });
-  return total.div(counts);
-}
-
-/** The largest element of each window. @param x [N, C, L] or [C, L] */
-export function maxPool1d(x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor {
-  return maxPool("maxPool1d", 1, x, kernelSize, options);
-}
-
-/** The largest element of each window. @param x [N, C, H, W] or [C, H, W] */
-export function maxPool2d(x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor {
-  return maxPool("maxPool2d", 2, x, kernelSize, options);
-}
-
-/** The mean of each window. @param x [N, C, L] or [C, L] */
-export function avgPool1d(x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions = {}): Tensor {
-  return avgPool("avgPool1d", 1, x, kernelSize, options);
-}
-
-/** The mean of each window. @param x [N, C, H, W] or [C, H, W] */
-export function avgPool2d(x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions = {}): Tensor {
-  return avgPool("avgPool2d", 2, x, kernelSize, options);
+  return total.div(counts.reduce((product, inside) => product.mul(inside)));
 }
 
 /**
- * Means over as many windows as are wanted, which cover the input evenly (`torch.nn.functional.adaptive_avg_pool2d`).
- * @param x [N, C, H, W] or [C, H, W]
- * @param outputSize one number or [H', W']; null keeps a dimension
+ * The largest element of each window (`torch.nn.functional.max_pool1d`). Its gradient goes to the first of equal elements.
+ * @param x [N, C, L] or [C, L]
+ * @returns [N, C, L'] with L' = floor((L + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1, or the ceiling
+ * @throws ShapeError where no window fits, ArgumentError for a padding of more than half the kernel
  */
-export function adaptiveAvgPool2d(x: Tensor, outputSize: number | readonly (number | null)[]): Tensor {
-  const sizes = typeof outputSize === "number" ? [outputSize, outputSize] : outputSize;
-  if (x.ndim !== 3 && x.ndim !== 4) {
-    throw new ShapeError(
-      "adaptiveAvgPool2d",
-      [x.shape],
-      `${x.ndim} dimensions are not three or four`,
-      "Give it [N, C, H, W].",
-    );
-  }
-  const offset = x.ndim - 2;
-  const wanted = spatialSizes(
-    "adaptiveAvgPool2d",
-    "outputSize",
-    sizes.map((size, i) => size ?? x.shape[offset + i]),
-    2,
-    1,
-  );
-  const averaged = wanted.every((count) => count === 1)
-    ? x.mean([offset, offset + 1], { keepdim: true })
-    : averageAlong(averageAlong(x, offset, wanted[0]), offset + 1, wanted[1]);
-  return averaged;
+export function maxPool1d(x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor {
+  return maxPool(1, x, kernelSize, options);
 }
 
-/** Means of a rectangle are means of means, so each dimension can be averaged by itself. */
-function averageAlong(x: Tensor, axis: number, count: number): Tensor {
-  const length = x.shape[axis];
-  if (count === length) return x;
-  if (length % count === 0) return x.unflatten(axis, [count, length / count]).mean(axis + 1);
-  // Windows overlap by one or differ in size: row i of the matrix is 1 / size over window i.
-  const position = arange(length);
-  const index = arange(count).reshape([count, 1]);
-  const start = index.mul(length).floorDivide(count);
-  const end = index
-    .add(1)
-    .mul(length)
-    .add(count - 1)
-    .floorDivide(count);
-  const inside = position.ge(start).logicalAnd(position.lt(end)).to(x.dtype);
-  const matrix = inside.div(end.sub(start).to(x.dtype));
-  const last = x.ndim - 1;
-  return x.transpose(axis, last).matmul(matrix.T).transpose(axis, last);
+/**
+ * The largest element of each window (`torch.nn.functional.max_pool2d`).
+ * @param x [N, C, H, W] or [C, H, W]
+ * @returns [N, C, H', W'], with sizes as of `maxPool1d`
+ * @example
+ * F.maxPool2d(x, 3, { stride: 2, padding: 1 }); // [N, C, 32, 32] to [N, C, 16, 16]
+ */
+export function maxPool2d(x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor {
+  return maxPool(2, x, kernelSize, options);
+}
+
+/**
+ * The largest element of each window (`torch.nn.functional.max_pool3d`).
+ * @param x [N, C, D, H, W] or [C, D, H, W]
+ * @returns [N, C, D', H', W'], with sizes as of `maxPool1d`
+ */
+export function maxPool3d(x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor {
+  return maxPool(3, x, kernelSize, options);
+}
+
+/** `maxPool1d` and where its elements were (`torch.nn.functional.max_pool1d_with_indices`): int32 positions from 0 to L - 1. */
+export function maxPool1dWithIndices(
+  x: Tensor,
+  kernelSize: SpatialSize,
+  options: MaxPoolOptions = {},
+): PooledWithIndices {
+  return maxPoolWithIndices(1, x, kernelSize, options);
+}
+
+/**
+ * `maxPool2d` and where its elements were (`torch.nn.functional.max_pool2d_with_indices`): int32 positions h W + w.
+ *
+ * @example
+ * const [pooled, indices] = F.maxPool2dWithIndices(x, 2);
+ * const sparse = F.maxUnpool2d(pooled, indices, 2); // x where it was largest, zeros elsewhere
+ */
+export function maxPool2dWithIndices(
+  x: Tensor,
+  kernelSize: SpatialSize,
+  options: MaxPoolOptions = {},
+): PooledWithIndices {
+  return maxPoolWithIndices(2, x, kernelSize, options);
+}
+
+/** `maxPool3d` and where its elements were (`torch.nn.functional.max_pool3d_with_indices`): int32 positions (d H + h) W + w. */
+export function maxPool3dWithIndices(
+  x: Tensor,
+  kernelSize: SpatialSize,
+  options: MaxPoolOptions = {},
+): PooledWithIndices {
+  return maxPoolWithIndices(3, x, kernelSize, options);
+}
+
+/**
+ * The mean of each window (`torch.nn.functional.avg_pool1d`).
+ * @param x [N, C, L] or [C, L]
+ * @returns [N, C, L'] with L' = floor((L + 2 padding - kernelSize) / stride) + 1, or the ceiling
+ * @throws ShapeError where no window fits, ArgumentError for a padding of more than half the kernel or a divisor of 0
+ */
+export function avgPool1d(x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(1, x, kernelSize, options);
+}
+
+/**
+ * The mean of each window (`torch.nn.functional.avg_pool2d`).
+ * @param x [N, C, H, W] or [C, H, W]
+ * @returns [N, C, H', W'], with sizes as of `avgPool1d`
+ */
+export function avgPool2d(x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(2, x, kernelSize, options);
+}
+
+/**
+ * The mean of each window (`torch.nn.functional.avg_pool3d`).
+ * @param x [N, C, D, H, W] or [C, D, H, W]
+ * @returns [N, C, D', H', W'], with sizes as of `avgPool1d`
+ */
+export function avgPool3d(x: Tensor, kernelSize: SpatialSize, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(3, x, kernelSize, options);
+}
+
+/** The norm of any rank that `lpPool1d` and `lpPool2d` name. */
+export function lpPool(
+  rank: number,
+  x: Tensor,
+  normType: number,
+  kernelSize: SpatialSize,
+  { stride, ceilMode }: LPPoolOptions,
+): Tensor {
+  const operation = `lpPool${rank}d`;
+  if (!(normType > 0 && Number.isFinite(normType))) {
+    throw new ArgumentError(operation, `there is no norm of order ${normType}`, "Use a number above 0.");
+  }
+  const kernel = spatialSizes(operation, "kernelSize", kernelSize, rank, 1);
+  const count = kernel.reduce((product, size) => product * size, 1);
+  // From the mean, as PyTorch: a window that only partly fits counts as if it went on like that.
+  const total = avgPool(rank, x.pow(normType), kernel, { stride, ceilMode }).mul(count);
+  const vanishes = total.detach().eq(0);
+  // The root is taken of 1 where the sum vanishes: the root's slope at 0 is infinite and would make a NaN.
+  return where(vanishes, 0, where(vanishes, 1, total).pow(1 / normType));
+}
+
+/**
+ * The p-norm of each window, (sum of x^p)^(1/p) (`torch.nn.functional.lp_pool1d`). Where the sum is 0 so is the gradient; of
+ * negative sums, which odd p can have, there is no root but the first: NaN.
+ * @param x [N, C, L] or [C, L]
+ * @param normType p, above 0: 1 gives sums, and the larger, the closer it comes to the maximum
+ */
+export function lpPool1d(x: Tensor, normType: number, kernelSize: SpatialSize, options: LPPoolOptions = {}): Tensor {
+  return lpPool(1, x, normType, kernelSize, options);
+}
+
+/** The p-norm of each window of [N, C, H, W] or [C, H, W], as `lpPool1d` (`torch.nn.functional.lp_pool2d`). */
+export function lpPool2d(x: Tensor, normType: number, kernelSize: SpatialSize, options: LPPoolOptions = {}): Tensor {
+  return lpPool(2, x, normType, kernelSize, options);
 }
