@@ -23,7 +23,7 @@ export const fashionResnet = recipe<Options>({
   summary: "A small ResNet on Fashion-MNIST, from scratch",
   options: (command) =>
     addDataOptions(command)
-      .option("--epochs <n>", "how often to walk through the data", integer(1), 10)
+      .option("--epochs <n>", "how often to walk through the data", integer(1), 12)
       .option("--batch-size <n>", "images a step", integer(2), 128)
       .option("--lr <x>", "the highest learning rate of the cycle", positiveNumber, 0.1)
       .option("--width <n>", "channels of the first stage; the others have two and four times as many", integer(1), 24),
@@ -34,7 +34,7 @@ export const fashionResnet = recipe<Options>({
     const augment = new transforms.Compose([
       new transforms.RandomHorizontalFlip(),
       new transforms.RandomCrop(28, { padding: 2 }),
-      new transforms.RandomErasing({ p: 0.5, scale: [0.02, 0.2] }),
+      new transforms.RandomErasing({ p: 0.25, scale: [0.02, 0.2] }),
     ]);
     const { loader, evaluate } = loadersOf(images, FashionMNIST, {
       batchSize,
