@@ -2,7 +2,7 @@
 // weights. They run with WebAssembly, which needs no compiler's time.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -57,6 +57,27 @@ function writeDatasets(): void {
     idx(`${split}-images-idx3-ubyte`, [count, 28, 28], images);
     idx(`${split}-labels-idx1-ubyte`, [count], labels);
   }
+  const cifar = join(folder, "cifar-100-binary");
+  mkdirSync(cifar);
+  for (const [name, count] of [
+    ["coarse", 20],
+    ["fine", 100],
+  ] as const) {
+    const names = Array.from({ length: count }, (_, i) => `${name} ${i}\n`);
+    writeFileSync(join(cifar, `${name}_label_names.txt`), names.join(""));
+  }
+  // A record is a coarse label, a fine one, and 32x32 pixels of each colour.
+  const record = 2 + 3 * 1024;
+  for (const [name, count] of [
+    ["train", 8],
+    ["test", 2],
+  ] as const) {
+    const bytes = Uint8Array.from({ length: count * record }, (_, i) => {
+      const at = i % record;
+      return at < 2 ? Math.floor(i / record) % 20 : pixel(i, (at >> 7) % 8, 3);
+    });
+    writeFileSync(join(cifar, `${name}.bin`), bytes);
+  }
 }
 beforeAll(writeDatasets);
 
@@ -66,6 +87,7 @@ const QUICK: Readonly<Record<string, readonly string[]>> = {
   "mnist-contest": ["--limit", "64", "--minutes", "0.15", "--batch-size", "32", "--leaderboard", "board.json"],
   normalization: ["--limit", "128", "--epochs", "1"],
   "fashion-resnet": ["--data-dir", ".", "--epochs", "1", "--batch-size", "32", "--width", "4"],
+  cifar100: ["--data-dir", "cifar-100-binary", "--epochs", "1", "--batch-size", "2"],
   transfer: ["--per-class", "2", "--epochs", "1", "--batch-size", "10"],
   dcgan: ["--limit", "64", "--epochs", "1", "--batch-size", "32", "--features", "4", "--latent", "8"],
 };
@@ -159,6 +181,22 @@ describe("a run that was killed goes on to the same weights", () => {
     }
   }, 120_000);
 
+  test.each(Object.entries(QUICK))(
+    "whichever recipe it is: %s",
+    async (name, options) => {
+      const { signal } = await killedAt(
+        [name, ...options, "--checkpoint-every", "1", "--run-dir", `kill-${name}`],
+        /Epoch 1\//,
+      );
+      const { code, out, err } = await example([name, "--resume", `kill-${name}`]);
+      expect(err).toBe("");
+      expect(code).toBe(0);
+      if (signal === "SIGKILL") expect(out).toContain("going on after step");
+      expect(existsSync(join(folder, `kill-${name}`, "report.html"))).toBe(true);
+    },
+    120_000,
+  );
+
   test("and Ctrl-C saves, says how to go on, and ends with 130", async () => {
     const { code, out } = await example([...dcgan, "--run-dir", "interrupted"], (child, so) => {
       if (/Epoch 2\/3/.test(so) && !/Stopping/.test(so)) child.kill("SIGINT");
@@ -178,7 +216,7 @@ describe("arguments that cannot be are told in one line", () => {
   ])(
     "%j",
     async (argv, message) => {
-      const { code, err } = await example([...argv, ...(argv[0] === "unknown" ? [] : [])]);
+      const { code, err } = await example(argv);
       expect(code).toBe(2);
       expect(err).toMatch(message);
       expect(err.trim().split("\n")).toHaveLength(1);
@@ -203,7 +241,7 @@ describe("arguments that cannot be are told in one line", () => {
 
 test("the help names every recipe, and each recipe its options", async () => {
   const { out } = await example(["--help"]);
-  for (const name of [...Object.keys(QUICK), "cifar100"]) {
+  for (const name of Object.keys(QUICK)) {
     expect(out).toContain(name);
     const { code, out: help } = await example([name, "--help"]);
     expect(code).toBe(0);

@@ -31,13 +31,16 @@ export interface TransformerLayerOptions {
   readonly dtype?: DType;
 }
 
-const activations: Readonly<Record<string, (x: Tensor) => Tensor>> = { relu, gelu: (x) => gelu(x) };
+const activations: ReadonlyMap<string, (x: Tensor) => Tensor> = new Map([
+  ["relu", relu],
+  ["gelu", (x: Tensor) => gelu(x)],
+]);
 
 function activationOf(
   layer: string,
   activation: TransformerLayerOptions["activation"] = "relu",
 ): (x: Tensor) => Tensor {
-  const found = typeof activation === "function" ? activation : activations[activation];
+  const found = typeof activation === "function" ? activation : activations.get(activation);
   if (found !== undefined) return found;
   throw new ArgumentError(layer, `there is no activation "${String(activation)}"`, 'Use "relu", "gelu" or a function.');
 }

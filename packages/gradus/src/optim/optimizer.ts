@@ -277,7 +277,7 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
       for (const [name, value] of Object.entries(group)) {
         const field = camelCase(name);
         // PyTorch's choices of implementation, such as `foreach`, mean nothing here.
-        if (field !== "params" && (field in this.defaults || field === "initialLr")) target[field] = value;
+        if (field !== "params" && (Object.hasOwn(this.defaults, field) || field === "initialLr")) target[field] = value;
       }
     });
     this.state.clear();

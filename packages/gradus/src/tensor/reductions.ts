@@ -160,12 +160,15 @@ export function logSumExp(x: Tensor, dim: Dims, keepdim: boolean): Tensor {
 
 export function softmax(x: Tensor, dim: number): Tensor {
   const source = floating(x);
+  // A dimension without elements has no maximum, and there is nothing to compute.
+  if (source.numel() === 0) return source;
   const powers = source.sub(largest(source.detach(), dim, true)).exp();
   return powers.div(sum(powers, dim, true));
 }
 
 export function logSoftmax(x: Tensor, dim: number): Tensor {
   const source = floating(x);
+  if (source.numel() === 0) return source;
   const shifted = source.sub(largest(source.detach(), dim, true));
   return shifted.sub(sum(shifted.exp(), dim, true).log());
 }

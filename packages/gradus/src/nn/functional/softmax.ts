@@ -3,17 +3,14 @@
 
 import { ArgumentError, arange, isFloat, rand, type Tensor } from "../../tensor/index.ts";
 
-/** A dimension without elements has no maximum, and there is nothing to compute. */
-const isEmpty = (x: Tensor): boolean => x.numel() === 0 && isFloat(x.dtype);
-
 /** Positive numbers that add up to 1 along a dimension. @param x any shape @returns the same shape */
 export function softmax(x: Tensor, dim: number): Tensor {
-  return isEmpty(x) ? x : x.softmax(dim);
+  return x.softmax(dim);
 }
 
 /** The logarithm of the softmax, computed without taking one of a small number. */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
-  return isEmpty(x) ? x : x.logSoftmax(dim);
+  return x.logSoftmax(dim);
 }
 
 /** The softmax of -x: the smallest element has the largest share. */
@@ -47,7 +44,7 @@ export function gumbelSoftmax(logits: Tensor, { tau = 1, hard = false, dim = -1 
   const drawn = rand(logits.shape, { dtype: isFloat(logits.dtype) ? logits.dtype : "float32" });
   const gumbel = drawn.neg().log1p().neg().clamp(shortest).log().neg();
   const soft = softmax(logits.add(gumbel).div(tau), dim);
-  if (!hard || isEmpty(soft)) return soft;
+  if (!hard || soft.numel() === 0) return soft;
   const extent = soft.ndim === 0 ? 1 : soft.size(dim);
   const axis = dim < 0 ? dim + soft.ndim : dim;
   const positions = arange(extent).reshape(soft.shape.map((_, i) => (i === axis ? extent : 1)));
