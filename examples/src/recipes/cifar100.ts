@@ -51,6 +51,6 @@ export const cifar100 = recipe<Options>({
       inputShape: [3, 32, 32],
     });
     run.say(`test accuracy: ${evaluation?.accuracy.toFixed(4)}`);
-    await saveWeights(run, model, { data: "CIFAR-100", accuracy: evaluation?.accuracy });
+    await saveWeights(run, model, { data: "CIFAR-100", accuracy: evaluation?.accuracy.toFixed(4) });
   },
 });

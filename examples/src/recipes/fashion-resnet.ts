@@ -58,6 +58,6 @@ export const fashionResnet = recipe<Options>({
       inputShape: [1, 28, 28],
     });
     run.say(`test accuracy: ${evaluation?.accuracy.toFixed(4)}`);
-    await saveWeights(run, model, { data: "Fashion-MNIST", accuracy: evaluation?.accuracy });
+    await saveWeights(run, model, { data: "Fashion-MNIST", accuracy: evaluation?.accuracy.toFixed(4) });
   },
 });
