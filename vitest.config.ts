@@ -99,7 +99,12 @@ export default defineConfig({
         test: {
           name: "node",
           env: { GRADUS_CODEGEN: "wasm" },
-          include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts", "examples/test/**/*.test.ts"],
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "bench/test/**/*.test.ts",
+            "examples/test/**/*.test.ts",
+            "docs/test/**/*.test.ts",
+          ],
           exclude: [insideBrowsers],
           testTimeout: 30_000,
         },

@@ -63,7 +63,7 @@ export const dcgan = recipe<Options>({
       )
       .option("--latent <n>", "numbers in a latent vector", integer(1), 100)
       .option("--features <n>", "channels of the widest images; deeper layers have more", integer(1), 32)
-      .option("--epochs <n>", "how often to walk through the data", integer(1), 30)
+      .option("--epochs <n>", "how often to walk through the data", integer(1), 60)
       .option("--batch-size <n>", "images a step", integer(2), 64)
       .option("--lr <x>", "the learning rate of both", positiveNumber, 2e-4)
       .option("--beta1 <x>", "how slowly Adam's mean of gradients changes", numberFrom(0, 0.999), 0.5)

@@ -80,7 +80,7 @@ export const mnistContest = recipe<Options>({
       optimizer,
       scheduler,
       schedulerInterval: "step",
-      loss: (output, target) => F.crossEntropy(output, target, { labelSmoothing: 0.05 }),
+      loss: F.crossEntropy,
       loader,
       evaluate,
       epochs,
@@ -134,7 +134,7 @@ async function secondsPerEpoch(loader: train.TrainLoader, evaluate: train.TrainL
   for await (const [x, y] of loader) {
     if (step++ === warmup) begin = performance.now();
     optimizer.zeroGrad();
-    const loss = F.crossEntropy(model.forward(x), y, { labelSmoothing: 0.05 });
+    const loss = F.crossEntropy(model.forward(x), y);
     loss.backward();
     await optimizer.step();
     await loss.item();

@@ -7,6 +7,7 @@ export { loadPt, loadPtState } from "./io/pt-file.ts";
 export {
   inspectSafetensors,
   loadSafetensors,
+  type SafetensorsEntry,
   type SafetensorsInfo,
   type SaveSafetensorsOptions,
   saveSafetensors,
@@ -19,13 +20,21 @@ export { type ReportOptions, writeReport } from "./train/callbacks/report-file.t
 export { RunDirectory, type RunDirectoryOptions } from "./train/callbacks/run-directory.ts";
 export { tensorBoard } from "./train/callbacks/tensor-board.ts";
 export { EventWriter, EventWriterError } from "./train/event-writer.ts";
-export { MetricsLog, MetricsLogError, type MetricsLogOptions } from "./train/metrics-log.ts";
+export { type MetricsEntry, MetricsLog, MetricsLogError, type MetricsLogOptions } from "./train/metrics-log.ts";
 export { loadImage, saveImage } from "./train/picture-file.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./train/progress.ts";
 export {
+  type ConfusionData,
   type ReportChart,
+  type ReportCurve,
   type ReportData,
   ReportDataError,
+  type ReportEvaluation,
+  type ReportFilters,
+  type ReportMistake,
+  type ReportPicture,
+  type ReportPoint,
   type ReportSection,
+  type ReportTable,
   renderReport,
 } from "./train/report.ts";

@@ -29,6 +29,7 @@ export {
   resnet50,
 } from "./models/resnet.ts";
 export { smallResNet } from "./models/small-resnet.ts";
+/** Augmentation and preparation of images (`torchvision.transforms`). */
 export * as transforms from "./transforms/index.ts";
 export { type BatchLoader, type ImageFunction, TransformedLoader, withTransforms } from "./transforms/loader.ts";
 export {

@@ -18,6 +18,7 @@ export interface PretrainedModels {
   readonly dcgan: DcganGenerator;
 }
 
+/** The names that `pretrained` knows. */
 export type PretrainedName = keyof PretrainedModels;
 
 const CREATE: { readonly [Name in PretrainedName]: () => PretrainedModels[Name] } = {

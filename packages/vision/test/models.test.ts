@@ -1,6 +1,6 @@
 // The models: shapes, numbers of parameters, PyTorch's keys, and initial weights. Nothing is trained here.
 
-import { LeNet, mlp, modernLeNet } from "@gradus/vision";
+import { LeNet, mlp, modernLeNet, smallResNet } from "@gradus/vision";
 import * as gd from "gradus";
 import { beforeAll, describe, expect, test } from "vitest";
 
@@ -68,6 +68,12 @@ describe("modernLeNet", () => {
     expect(model.modules().every((module) => module.training)).toBe(true);
     expect(await model.stateDict().get("1.num_batches_tracked")!.item()).toBe(0);
   });
+});
+
+test("smallResNet has 392,242 parameters, and gives logits", async () => {
+  const model = smallResNet();
+  expect(parametersOf(model)).toBe(392_242);
+  expect(model.forward(gd.randn([2, 1, 28, 28])).shape).toEqual([2, 10]);
 });
 
 describe("mlp", () => {

@@ -13,12 +13,15 @@ import {
 
 /** Numbers on the host with a shape: what a tensor is made from. */
 export interface HostArray {
+  /** The elements, row-major. */
   readonly data: TypedArray;
+  /** The extent of each dimension; `[]` for a single number. */
   readonly shape: readonly number[];
   /** Default: that of the array; Uint8Array is uint8. */
   readonly dtype?: DType;
 }
 
+/** Samples by index (`torch.utils.data.Dataset`): any object that has these members. */
 export interface Dataset<Sample = unknown> {
   /** How many samples there are. */
   readonly length: number;
@@ -61,6 +64,7 @@ export function gatherRows(source: HostArray, indices: ArrayLike<number>): HostA
  * new data.TensorDataset({ data: images, shape: [60000, 1, 28, 28] }, { data: labels, shape: [60000] })
  */
 export class TensorDataset implements Dataset<HostArray[]> {
+  /** As they were given; the first dimension counts samples. */
   readonly arrays: readonly HostArray[];
   readonly length: number;
 
@@ -114,6 +118,11 @@ export class TensorDataset implements Dataset<HostArray[]> {
 export class Subset<Sample> implements Dataset<Sample> {
   readonly getBatch?: (indices: Int32Array) => HostArray[] | Promise<HostArray[]>;
 
+  /**
+   * @param dataset where the samples are
+   * @param indices which of them, in order; one may come more than once
+   * @throws ArgumentError for an index that the dataset has not
+   */
   constructor(
     readonly dataset: Dataset<Sample>,
     readonly indices: ArrayLike<number>,
@@ -140,7 +149,10 @@ export class ConcatDataset<Sample> implements Dataset<Sample> {
   /** Where each dataset ends. */
   private readonly ends: readonly number[];
 
-  /** @throws ArgumentError if there are none */
+  /**
+   * @param datasets in the order in which their samples come
+   * @throws ArgumentError if there are none
+   */
   constructor(readonly datasets: readonly Dataset<Sample>[]) {
     if (datasets.length === 0) throw new ArgumentError("ConcatDataset", "there are no datasets", "Pass one or more.");
     let end = 0;
@@ -155,6 +167,12 @@ export class ConcatDataset<Sample> implements Dataset<Sample> {
   }
 }
 
+/** Options of `randomSplit`. */
+export interface RandomSplitOptions {
+  /** Where the order comes from. Default: the generator that `gd.manualSeed` seeds. */
+  readonly generator?: Generator;
+}
+
 /**
  * Divides a dataset at random into parts that do not overlap (`torch.utils.data.random_split`).
  * @param lengths numbers of samples that add up to all, or fractions that add up to 1
@@ -162,7 +180,7 @@ export class ConcatDataset<Sample> implements Dataset<Sample> {
 export function randomSplit<Sample>(
   dataset: Dataset<Sample>,
   lengths: readonly number[],
-  { generator = defaultGenerator }: { generator?: Generator } = {},
+  { generator = defaultGenerator }: RandomSplitOptions = {},
 ): Subset<Sample>[] {
   const counts = countsOf(dataset.length, lengths);
   const order = hostPermutation(dataset.length, generator);

@@ -6,6 +6,7 @@ import { type Batch, defaultCollate, toTensor } from "./collate.ts";
 import type { Dataset } from "./dataset.ts";
 import { RandomSampler, type Sampler, SequentialSampler } from "./sampler.ts";
 
+/** Options of `DataLoader`. */
 export interface LoaderOptions<Sample, Out> {
   /** Default 1. */
   readonly batchSize?: number;
@@ -23,6 +24,7 @@ export interface LoaderOptions<Sample, Out> {
   readonly collate?: (samples: readonly Sample[]) => Out;
 }
 
+/** Where a loader stands: plain data, for checkpoints. */
 export interface LoaderState {
   /** Epochs that have ended. */
   readonly epoch: number;
@@ -40,8 +42,11 @@ export interface LoaderState {
  * for await (const [x, y] of loader) { ... }
  */
 export class DataLoader<Sample, Out = Batch<Sample>> implements AsyncIterable<Out> {
+  /** Samples in a batch; the last one may have fewer. */
   readonly batchSize: number;
+  /** Whether a last batch that is smaller is left out. */
   readonly dropLast: boolean;
+  /** In which order samples come. */
   readonly sampler: Sampler;
   private readonly prefetch: number;
   private readonly collate: ((samples: readonly Sample[]) => Out) | null;
@@ -52,7 +57,11 @@ export class DataLoader<Sample, Out = Batch<Sample>> implements AsyncIterable<Ou
   /** Whether the next iteration goes on within the present epoch: after `loadStateDict`. */
   private resumes = false;
 
-  /** @throws ArgumentError for an empty dataset, or a batch size that is no integer from 1 */
+  /**
+   * @param dataset where the samples are
+   * @param options the size of batches, their order, and how they are made
+   * @throws ArgumentError for an empty dataset, or a batch size that is no integer from 1
+   */
   constructor(
     readonly dataset: Dataset<Sample>,
     options: LoaderOptions<Sample, Out> = {},

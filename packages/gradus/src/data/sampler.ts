@@ -2,6 +2,7 @@
 
 import { ArgumentError, defaultGenerator, Generator, hostPermutation, hostUniform } from "../tensor/index.ts";
 
+/** An order of samples for `DataLoader`: any object that has these members (`torch.utils.data.Sampler`). */
 export interface Sampler {
   /** How many indices an epoch has. */
   readonly length: number;
@@ -13,6 +14,7 @@ export interface Sampler {
 
 /** 0, 1, 2, ... */
 export class SequentialSampler implements Sampler {
+  /** @param length how many samples there are */
   constructor(readonly length: number) {}
 
   order(): Int32Array {
@@ -20,6 +22,7 @@ export class SequentialSampler implements Sampler {
   }
 }
 
+/** Where samplers with random orders have their numbers from. */
 export interface RandomSamplerOptions {
   /** Default: one of its own, seeded by the default generator when the first epoch begins. */
   readonly generator?: Generator;
@@ -49,6 +52,10 @@ abstract class SeededSampler implements Sampler {
 
 /** Every sample once, in an order that is new each epoch and repeats with the seed (`torch.utils.data.RandomSampler`). */
 export class RandomSampler extends SeededSampler {
+  /**
+   * @param length how many samples there are
+   * @param options where the random numbers come from
+   */
   constructor(
     readonly length: number,
     options: RandomSamplerOptions = {},
@@ -56,6 +63,7 @@ export class RandomSampler extends SeededSampler {
     super(options);
   }
 
+  /** 0 to length - 1 in an order drawn anew. */
   order(): Int32Array {
     return hostPermutation(this.length, this.generator);
   }
@@ -71,10 +79,12 @@ export class SubsetRandomSampler extends SeededSampler {
     super(options);
   }
 
+  /** How many samples there are to choose from. */
   get length(): number {
     return this.indices.length;
   }
 
+  /** The indices in an order drawn anew. */
   order(): Int32Array {
     return hostPermutation(this.length, this.generator).map((position) => this.indices[position]);
   }
@@ -124,6 +134,7 @@ export class WeightedRandomSampler extends SeededSampler {
     }
   }
 
+  /** `length` indices, drawn anew. */
   order(): Int32Array {
     const next = hostUniform(this.generator);
     return this.replacement ? this.drawWithReplacement(next) : this.drawWithout(next);

@@ -6,14 +6,19 @@ export type DType = "float32" | "float64" | "int32" | "uint8" | "bool";
 /** The JavaScript array that holds elements of a dtype on the host. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
-interface DTypeFacts {
+/** What there is to know of an element type. */
+export interface DTypeFacts {
+  /** Of one element. */
   readonly bytes: number;
   /** Promotion order: a higher category wins, within a category the higher rank wins. */
   readonly category: "bool" | "integer" | "float";
+  /** Of two dtypes of tensors the one of the higher rank is the result's. */
   readonly rank: number;
+  /** A host array of so many zeros, or over a part of a buffer. */
   readonly create: (source: number | ArrayBufferLike, byteOffset?: number, length?: number) => TypedArray;
 }
 
+/** What is known of each element type: size in bytes, place in promotion, and JavaScript's array. */
 export const dtypes: { readonly [D in DType]: DTypeFacts } = {
   bool: { bytes: 1, category: "bool", rank: 0, create: (s, o, n) => new Uint8Array(s as ArrayBuffer, o, n) },
   uint8: { bytes: 1, category: "integer", rank: 1, create: (s, o, n) => new Uint8Array(s as ArrayBuffer, o, n) },
@@ -27,6 +32,7 @@ export function createTypedArray(dtype: DType, length: number): TypedArray {
   return dtypes[dtype].create(length);
 }
 
+/** Whether a dtype is float32 or float64: only these have gradients. */
 export function isFloat(dtype: DType): boolean {
   return dtypes[dtype].category === "float";
 }

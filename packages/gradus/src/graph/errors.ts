@@ -2,6 +2,7 @@
 
 /** The base of every error that Gradus raises on purpose. */
 export class GradusError extends Error {
+  /** The name of the class, as it stands before the message. */
   override get name(): string {
     return this.constructor.name;
   }
@@ -10,6 +11,7 @@ export class GradusError extends Error {
 /** Shapes that do not fit an operation (PyTorch: `RuntimeError: shape mismatch`). */
 export class ShapeError extends GradusError {
   /**
+   * The message is made of the parts.
    * @param operation the name of the operation, as the user wrote it
    * @param shapes the shapes it was given
    * @param problem one sentence: what does not fit
@@ -28,6 +30,13 @@ export class ShapeError extends GradusError {
 
 /** Element types that do not fit an operation. */
 export class DTypeError extends GradusError {
+  /**
+   * The message is made of the parts.
+   * @param operation the name of the operation, as the user wrote it
+   * @param dtypes the dtypes it was given
+   * @param problem one sentence: what does not fit
+   * @param remedy one sentence: what to do
+   */
   constructor(
     readonly operation: string,
     readonly dtypes: readonly string[],
@@ -40,6 +49,12 @@ export class DTypeError extends GradusError {
 
 /** An argument that is out of its range: an axis, an index, a probability. */
 export class ArgumentError extends GradusError {
+  /**
+   * The message is made of the parts.
+   * @param operation the name of the operation, as the user wrote it
+   * @param problem one sentence: what is out of its range
+   * @param remedy one sentence: what to do
+   */
   constructor(
     readonly operation: string,
     readonly problem: string,

@@ -2,6 +2,7 @@
 
 import { ArgumentError, ShapeError } from "./errors.ts";
 
+/** The extent of each dimension; `[]` is that of a scalar. */
 export type Shape = readonly number[];
 
 /** The number of elements of a shape. */

@@ -20,6 +20,7 @@ import { basename, dirname, join, resolve } from "node:path";
 
 /** A file that could not be written. What was there before is intact. */
 export class AtomicWriteError extends Error {
+  /** What stands before the message. */
   override readonly name = "AtomicWriteError";
 
   constructor(

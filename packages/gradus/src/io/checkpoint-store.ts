@@ -7,7 +7,9 @@ import { writeFileAtomic } from "./atomic-file.ts";
 import { type Checkpoint, CheckpointError, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { FileFormatError } from "./errors.ts";
 
+/** What `CheckpointStore.load` finds. */
 export interface LoadedCheckpoint {
+  /** For `Trainer.fit` to resume from. */
   readonly checkpoint: Checkpoint;
   /** The file it comes from. */
   readonly path: string;
@@ -25,12 +27,17 @@ export interface LoadedCheckpoint {
  * ```
  */
 export class CheckpointStore {
+  /** The newest checkpoint. */
   readonly path: string;
+  /** The one before it, read where the newest is damaged. */
   readonly previousPath: string;
   /** Whether the newest file is known to be whole: only then may it take the place of the one before. */
   private isWhole = false;
 
-  /** @param directory must exist when something is saved */
+  /**
+   * Nothing is read or written yet.
+   * @param directory must exist when something is saved
+   */
   constructor(readonly directory: string) {
     this.path = join(directory, "checkpoint.safetensors");
     this.previousPath = join(directory, "checkpoint.previous.safetensors");

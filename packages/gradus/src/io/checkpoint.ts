@@ -40,7 +40,9 @@ export interface CheckpointFacts {
   readonly options: { readonly [name: string]: Json };
 }
 
+/** All of a run: what `encodeCheckpoint` writes and `decodeCheckpoint` reads. */
 export interface Checkpoint {
+  /** Everything but tensors. */
   readonly facts: CheckpointFacts;
   /** `model.stateDict()`: parameters and buffers. */
   readonly model: TensorMap;

@@ -2,9 +2,11 @@
 
 /** A file whose bytes are not what its format promises, or content that its format cannot hold. */
 export class FileFormatError extends Error {
+  /** What stands before the message. */
   override readonly name: string = "FileFormatError";
 
   /**
+   * The message is made of the parts.
    * @param file the name of the file, as the caller gave it
    * @param place where in the file: a tensor's name, a byte offset from the file's beginning, or both
    * @param problem one sentence without its full stop: what is wrong, with the numbers in it
@@ -22,11 +24,12 @@ export class FileFormatError extends Error {
 
 /** A pickle that asks for more than plain data: a class or function that is not on the list of harmless ones. Nothing ran. */
 export class UnsafePickleError extends FileFormatError {
+  /** What stands before the message. */
   override readonly name = "UnsafePickleError";
 }
 
 /** The longest piece of a file's own text that an error message repeats. */
-const LONGEST_QUOTATION = 60;
+export const LONGEST_QUOTATION = 60;
 
 /** Text from a file in quotation marks: shortened, and free of control characters that could act on a terminal. */
 export function quoted(text: string): string {

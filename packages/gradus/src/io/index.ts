@@ -15,7 +15,7 @@ export { decodeNpy, encodeNpy } from "./npy.ts";
 export { decodeNpz, encodeNpz, type NpzOptions } from "./npz.ts";
 export { decodePt, decodePtState, type PtStateOptions } from "./pt.ts";
 export type { RawData, RawDtype, RawTensor } from "./raw.ts";
-export { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.ts";
 export {
   decodeState,
   encodeState,

@@ -4,9 +4,11 @@
 import { ArgumentError } from "../tensor/index.ts";
 import { FileFormatError } from "./errors.ts";
 
+/** How much memory a file may ask for. */
 export interface ReadLimits {
   /**
-   * The most bytes that may be made of the file: values of tensors after conversion, and what is decompressed.
+   * The most bytes that may be made of the file: values of tensors after conversion, with 512 bytes beside for each tensor
+   * of a PyTorch file, and what is decompressed.
    * Default 256 MiB or 16 times the size of the file, whichever is more.
    */
   readonly maxBytes?: number;
@@ -14,6 +16,7 @@ export interface ReadLimits {
 
 /** A file that claims more memory than is allowed; `maxBytes` allows more. */
 export class MemoryLimitError extends FileFormatError {
+  /** What stands before the message. */
   override readonly name = "MemoryLimitError";
 }
 

@@ -14,13 +14,19 @@ import { readZip } from "./zip.ts";
 const DEFAULT_NAME = "npz data";
 const EXTENSION = ".npy";
 
-/** Without ZIP64, which the writer does not know, sizes and places have 32 bits, and the number of entries 16. */
-const LARGEST_ARCHIVE = 2 ** 32 - 1;
-const MOST_ENTRIES = 2 ** 16 - 1;
+/**
+ * Without ZIP64, which the writer does not know, sizes and places have 32 bits, the number of entries and the length of a
+ * name 16; all bits set mean "in a ZIP64 record".
+ */
+const LARGEST_ARCHIVE = 2 ** 32 - 2;
+const MOST_ENTRIES = 2 ** 16 - 2;
+const LONGEST_NAME = 2 ** 16 - 1;
+const OTHERWISE = "Use saveSafetensors, or several files.";
 
 /** The time of every entry, as NumPy writes it: the same arrays give the same bytes. */
 const EARLIEST = new Date(1980, 0, 1);
 
+/** Options of `encodeNpz` and `saveNpz`. */
 export interface NpzOptions {
   /** Whether arrays are compressed (`numpy.savez_compressed`). Default false. */
   readonly compress?: boolean;
@@ -72,19 +78,24 @@ export async function encodeNpz(tensors: TensorMap, { compress = false }: NpzOpt
   const refuse = (place: string, problem: string, remedy: string): never => {
     throw new FileFormatError("npz to be written", place, problem, remedy);
   };
+  if (tensors.size > MOST_ENTRIES) {
+    refuse("the archive", `it holds at most ${MOST_ENTRIES} arrays, not ${tensors.size}`, OTHERWISE);
+  }
+  const encoder = new TextEncoder();
   const entries: Zippable = {};
   let total = 0;
   for (const [name, tensor] of tensors) {
-    const problem = problemOfName(name) ?? (name === "" ? "the name is empty" : undefined);
+    const nameBytes = encoder.encode(name + EXTENSION).length;
+    const problem =
+      problemOfName(name) ??
+      (name === "" ? "the name is empty" : undefined) ??
+      (nameBytes > LONGEST_NAME ? `the name has ${nameBytes} bytes, and at most ${LONGEST_NAME} fit` : undefined);
     if (problem !== undefined) refuse(`tensor ${quoted(name)}`, problem, "Change it before encoding.");
     const bytes = await encodeNpy(tensor);
     // An entry's header and its line in the directory, its name in both.
-    total += bytes.length + 2 * 3 * name.length + 128;
+    total += bytes.length + 2 * nameBytes + 128;
     entries[name + EXTENSION] = [bytes, { level: compress ? 6 : 0, mtime: EARLIEST }];
   }
-  if (total > LARGEST_ARCHIVE || tensors.size > MOST_ENTRIES) {
-    const problem = `${tensors.size} arrays of ${total} bytes do not fit into a .npz file`;
-    refuse("the archive", problem, "Use saveSafetensors, or several files.");
-  }
+  if (total > LARGEST_ARCHIVE) refuse("the archive", `it holds less than 4 GB, not ${total} bytes`, OTHERWISE);
   return zipSync(entries);
 }

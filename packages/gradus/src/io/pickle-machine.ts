@@ -12,7 +12,7 @@ import {
   type PickleObject,
   type PickleValue,
 } from "./pickle-values.ts";
-import { copyOf } from "./raw.ts";
+import { copyOf, textOf } from "./raw.ts";
 
 export interface PickleReader {
   /** What a name stands for; `place` is where it is used. It throws for every name that is not on its list. */
@@ -123,12 +123,8 @@ export class PickleMachine implements PickleCall {
   }
 
   text(length: number): string {
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.blob(length));
-    } catch (error) {
-      if (error instanceof FileFormatError) throw error;
-      this.fail(`its ${length} bytes are not UTF-8 text`);
-    }
+    const at = this.take(length);
+    return textOf(this.bytes, at, at + length) ?? this.fail(`its ${length} bytes are not UTF-8 text`);
   }
 
   /** Text up to the end of a line. */

@@ -9,6 +9,7 @@ import { type NameFilter, wantedNames } from "./state.ts";
 import { TorchArchive } from "./torch-archive.ts";
 import { entriesOf, type PtValue, TorchValues } from "./torch-values.ts";
 
+/** Options of `decodePtState` and `loadPtState`. */
 export interface PtStateOptions extends ReadLimits, NameFilter {
   /**
    * Which entry of the saved dict holds the state dict, such as "ema". By default "state_dict", "model_state_dict" or

@@ -3,7 +3,7 @@
 
 /**
  * Element types that occur in files. Gradus computes with `float32`, `float64`, `int32`, `uint8` and `bool`; the others
- * become one of these in {@link toTensors}. `float16` and `bfloat16` are kept as their 16 bits.
+ * become one of these in memory. `float16` and `bfloat16` are kept as their 16 bits.
  */
 export type RawDtype =
   | "float32"
@@ -20,6 +20,7 @@ export type RawDtype =
   | "uint64"
   | "bool";
 
+/** The arrays that elements of files come in. */
 export type RawData =
   | Float32Array
   | Float64Array
@@ -34,6 +35,7 @@ export type RawData =
 
 /** A tensor as a file knows it. */
 export interface RawTensor {
+  /** The element type, as the file has it. */
   readonly dtype: RawDtype;
   /** Row-major; `[]` is a scalar of one element. */
   readonly shape: readonly number[];
@@ -83,6 +85,18 @@ export function copyOf(bytes: Uint8Array, begin: number, end: number): Uint8Arra
   return new Uint8Array(bytes.subarray(begin, end));
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Bytes as text, or undefined if they are not UTF-8. A byte-order mark is kept, so that it is refused as it should be. */
+export function textOf(bytes: Uint8Array, begin: number, end: number): string | undefined {
+  try {
+    // A copy, since decoders refuse shared memory.
+    return utf8.decode(copyOf(bytes, begin, end));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Little-endian bytes as elements: a view where their alignment allows, else a copy. */
 export function elementsOf(bytes: Uint8Array, dtype: RawDtype): RawData {
   const array = rawArrays[dtype];
@@ -124,23 +138,23 @@ export function gathered(
   strides: readonly number[],
 ): RawData {
   const elements = shape.reduce((product, size) => product * size, 1);
-  const plain = rowMajorStrides(shape);
-  // Where an axis has one element, its stride means nothing.
   if (elements === 0) return new rawArrays[dtype](0);
-  if (shape.every((size, axis) => size === 1 || strides[axis] === plain[axis])) {
-    return source.subarray(offset, offset + elements);
-  }
+  // Where an axis has one element, its stride means nothing; passing by sixty such axes would be sixty times the work.
+  const axes = shape.map((_, axis) => axis).filter((axis) => shape[axis] !== 1);
+  const [sizes, steps] = [shape, strides].map((all) => axes.map((axis) => all[axis]));
+  const plain = rowMajorStrides(sizes);
+  if (steps.every((step, axis) => step === plain[axis])) return source.subarray(offset, offset + elements);
   const result = new rawArrays[dtype](elements);
   const [from, to] = [source as Float64Array, result as Float64Array]; // one of many types, the same one twice
-  const last = shape.length - 1;
-  const index = new Array<number>(shape.length).fill(0);
+  const last = sizes.length - 1;
+  const index = new Array<number>(sizes.length).fill(0);
   let at = offset;
   for (let written = 0; written < elements; ) {
-    for (let i = 0; i < shape[last]; i++) to[written++] = from[at + i * strides[last]];
+    for (let i = 0; i < sizes[last]; i++) to[written++] = from[at + i * steps[last]];
     for (let axis = last - 1; axis >= 0; axis--) {
-      at += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      at -= strides[axis] * shape[axis];
+      at += steps[axis];
+      if (++index[axis] < sizes[axis]) break;
+      at -= steps[axis] * sizes[axis];
       index[axis] = 0;
     }
   }

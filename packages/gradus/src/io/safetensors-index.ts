@@ -28,7 +28,7 @@ export function readSafetensorsIndex(text: string, file: string): ReadonlyMap<st
   try {
     index = JSON.parse(text);
   } catch (error) {
-    fail("the index", `it is no JSON (${(error as Error).message})`);
+    fail("the index", `it is no JSON: ${quoted((error as Error).message)}`);
   }
   const map = isRecord(index) ? index.weight_map : undefined;
   if (!isRecord(map)) return fail("the index", "it has no weight_map");

@@ -5,7 +5,7 @@
 // JavaScript that Gradus runs on, which lets tensors be views of the file's own bytes.
 
 import { FileFormatError, quoted } from "./errors.ts";
-import { byteSize, copyOf, elementsOf, MOST_DIMENSIONS, type RawDtype, type RawTensor, rawArrays } from "./raw.ts";
+import { byteSize, elementsOf, MOST_DIMENSIONS, type RawDtype, type RawTensor, rawArrays, textOf } from "./raw.ts";
 import { METADATA_NAME, problemOfName, readSafetensorsHeader, type TensorEntry } from "./safetensors-header.ts";
 
 // The order of the rows is the order of tensors in a file: wide elements first, so that each stays aligned.
@@ -80,6 +80,14 @@ export function encodeSafetensors(
   return file;
 }
 
+/** What a safetensors file holds. */
+export interface SafetensorsContent {
+  /** By name, in the header's order. */
+  tensors: Map<string, RawTensor>;
+  /** Free text; empty if the file has none. */
+  metadata: Record<string, string>;
+}
+
 /**
  * Reads the bytes of a safetensors file. Tensors are views of `bytes` where their alignment allows and copies where it
  * does not: keep `bytes` unchanged as long as they are used.
@@ -89,10 +97,7 @@ export function encodeSafetensors(
  * @returns the tensors by name, in the header's order, and the metadata (empty if the file has none)
  * @throws FileFormatError naming the file, the tensor and the byte, for anything the format does not allow
  */
-export function decodeSafetensors(
-  bytes: Uint8Array,
-  file = "safetensors data",
-): { tensors: Map<string, RawTensor>; metadata: Record<string, string> } {
+export function decodeSafetensors(bytes: Uint8Array, file = "safetensors data"): SafetensorsContent {
   const layout = readSafetensorsLayout(bytes, bytes.length, file);
   const tensors = new Map(
     layout.entries.map((entry) => {
@@ -153,13 +158,10 @@ export function readSafetensorsLayout(start: Uint8Array, fileLength: number, fil
 const TRUNCATED = "The file is cut short or of another format: get it again.";
 
 function headerText(bytes: Uint8Array, end: number, file: string): string {
-  try {
-    // A copy, since decoders refuse shared memory; the byte-order mark is kept, so that it is refused as it should be.
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(copyOf(bytes, LENGTH_BYTES, end));
-  } catch {
-    const problem = `the header's ${end - LENGTH_BYTES} bytes are not UTF-8 text`;
-    throw new FileFormatError(file, `bytes ${LENGTH_BYTES} to ${end}`, problem, TRUNCATED);
-  }
+  const text = textOf(bytes, LENGTH_BYTES, end);
+  if (text !== undefined) return text;
+  const problem = `the header's ${end - LENGTH_BYTES} bytes are not UTF-8 text`;
+  throw new FileFormatError(file, `bytes ${LENGTH_BYTES} to ${end}`, problem, TRUNCATED);
 }
 
 /** Checks one entry against itself: a known dtype, and offsets as far apart as dtype and shape say. */

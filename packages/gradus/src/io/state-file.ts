@@ -26,6 +26,7 @@ import {
   wantedNames,
 } from "./state.ts";
 
+/** Options of `saveSafetensors`. */
 export interface SaveSafetensorsOptions extends StoreOptions {
   /**
    * The most bytes of tensors in one file. A state dict that takes more is written as `model-00001-of-00002.safetensors`
@@ -124,12 +125,20 @@ export async function loadSafetensors(path: string, filter: NameFilter = {}): Pr
   return tensors;
 }
 
+/** A tensor as a safetensors file has it. */
+export interface SafetensorsEntry {
+  /** The element type. */
+  readonly dtype: RawDtype;
+  /** The extent of each dimension. */
+  readonly shape: readonly number[];
+}
+
 /** What a safetensors file says of itself. */
 export interface SafetensorsInfo {
   /** Free text, empty if the file has none. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Element type and shape of each tensor, as stored, in the header's order. */
-  readonly tensors: ReadonlyMap<string, { readonly dtype: RawDtype; readonly shape: readonly number[] }>;
+  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
 }
 
 /**

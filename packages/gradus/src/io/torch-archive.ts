@@ -49,13 +49,15 @@ function textAt(bytes: Uint8Array, at: number, text: string): boolean {
 /** The newest layout of the archive that PyTorch reads; all before it are read as well. */
 const NEWEST_VERSION = 10;
 
+/** PyTorch names storages by numbers. A long name would be work each time that it occurs. */
+const LONGEST_KEY = 256;
+
 /** An archive whose pickle has been read; tensors are read when they are asked for. */
 export class TorchArchive {
   /** What was saved. */
   readonly root: PickleValue;
-  private readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** The name that all entries begin with, and its slash. */
-  private readonly prefix: string;
+  /** Entries by their names, without the archive's own name in front. */
+  private readonly records: ReadonlyMap<string, ZipEntry>;
   private readonly isBigEndian: boolean;
   private readonly storages = new Map<string, TorchStorage>();
   /** The elements of storages that have been read, as each type that tensors see in them. */
@@ -74,12 +76,14 @@ export class TorchArchive {
       const [, problem, remedy] = otherFormats.find(([is]) => is(bytes))!;
       throw new FileFormatError(file, "byte 0", problem, remedy);
     }
-    this.entries = readZip(bytes, file, budget);
-    const description = [...this.entries.values()].find(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
+    const entries = [...readZip(bytes, file, budget).values()];
+    const description = entries.find(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
     if (description === undefined) {
       throw new FileFormatError(file, "the ZIP archive", "it holds no data.pkl, as torch.save writes it", ADVICE);
     }
-    this.prefix = description.name.slice(0, -"data.pkl".length);
+    const prefix = description.name.slice(0, -"data.pkl".length);
+    const own = entries.filter(({ name }) => name.startsWith(prefix));
+    this.records = new Map(own.map((entry) => [entry.name.slice(prefix.length), entry] as const));
     this.refuseTorchScript();
     this.checkVersion();
     this.isBigEndian = this.readByteOrder();
@@ -92,7 +96,7 @@ export class TorchArchive {
   }
 
   private refuseTorchScript(): void {
-    if (!this.entries.has(`${this.prefix}constants.pkl`)) return;
+    if (!this.records.has("constants.pkl")) return;
     const remedy = "Save its weights in Python: torch.save(torch.jit.load(path).state_dict(), path).";
     throw new FileFormatError(this.file, "constants.pkl", "this is a TorchScript program, not a state dict", remedy);
   }
@@ -114,7 +118,7 @@ export class TorchArchive {
 
   /** A short entry. */
   private text(name: string): string | undefined {
-    const bytes = this.entries.get(this.prefix + name)?.read();
+    const bytes = this.records.get(name)?.read();
     return bytes && String.fromCharCode(...bytes.subarray(0, 32));
   }
 
@@ -125,12 +129,14 @@ export class TorchArchive {
     }
     const [, kind, key, , count] = id.items;
     if (!(kind instanceof StorageClass)) site.fail("a storage is of no storage class");
-    if (typeof key !== "string") site.fail("a storage's name is no text");
+    if (typeof key !== "string" || key.length > LONGEST_KEY) {
+      site.fail(`a storage's name is no text of up to ${LONGEST_KEY} characters`);
+    }
     const elements = countOf(count);
     if (elements === undefined) site.fail("a storage's number of elements is no whole number of 0 or more");
     const dtype = kind.dtype ?? "uint8";
     const known = this.storages.get(`${dtype} ${key}`);
-    const size = this.entries.get(`${this.prefix}data/${key}`)?.size;
+    const size = this.records.get(`data/${key}`)?.size;
     if (size === undefined) site.fail(`the archive has no storage ${quoted(key)}`);
     if (size !== elements * rawArrays[dtype].BYTES_PER_ELEMENT) {
       site.fail(`storage ${quoted(key)} should hold ${elements} elements of ${dtype}, and it has ${size} bytes`);
@@ -148,7 +154,7 @@ export class TorchArchive {
   private elements(storage: TorchStorage, dtype: RawDtype): RawData {
     const known = this.contents.get(storage)?.get(dtype);
     if (known !== undefined) return known;
-    let bytes = this.entries.get(`${this.prefix}data/${storage.key}`)!.read();
+    let bytes = this.records.get(`data/${storage.key}`)!.read();
     const width = rawArrays[dtype].BYTES_PER_ELEMENT;
     const isSwapped = this.isBigEndian && width > 1;
     if (isSwapped || bytes.byteOffset % width !== 0) this.budget.spend(bytes.length, `storage ${quoted(storage.key)}`);

@@ -57,6 +57,10 @@ const encode: Call = ([text, encoding], site) => {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 };
 
+/** `bytes()`, as protocol 2 writes those that are empty. */
+const emptyBytes: Call = (args, site) =>
+  args.length === 0 ? new Uint8Array(0) : site.fail("bytes are made of something else than text");
+
 const size: Call = (args, site) => {
   const shape = copying("tuple", ["tuple", "list"])(args, site) as PickleContainer;
   if (!shape.items.every((item) => countOf(item) !== undefined))
@@ -88,6 +92,7 @@ const callables: readonly Callable[] = [
   ["collections.OrderedDict", orderedDict],
   ["collections.defaultdict", defaultDict],
   ["collections.Counter", copying("dict", ["dict"])],
+  ["builtins.bytes", emptyBytes],
   ["builtins.set", copying("set", ["list", "tuple"])],
   ["builtins.frozenset", copying("set", ["list", "tuple"])],
   ["_codecs.encode", encode],

@@ -7,7 +7,7 @@ import { inflateSync } from "fflate";
 import { crc32 } from "./crc32.ts";
 import { FileFormatError, quoted } from "./errors.ts";
 import type { MemoryBudget } from "./limits.ts";
-import { copyOf } from "./raw.ts";
+import { textOf } from "./raw.ts";
 
 export interface ZipEntry {
   readonly name: string;
@@ -233,12 +233,7 @@ class ZipReader {
   }
 
   private name(begin: number, end: number): string {
-    try {
-      // A copy, since decoders refuse shared memory.
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(copyOf(this.bytes, begin, end));
-    } catch {
-      this.fail(`byte ${begin}`, "an entry's name is not UTF-8 text");
-    }
+    return textOf(this.bytes, begin, end) ?? this.fail(`byte ${begin}`, "an entry's name is not UTF-8 text");
   }
 
   private expect(

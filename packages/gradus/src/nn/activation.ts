@@ -109,6 +109,7 @@ export class LeakyReLU extends Module {
   }
 }
 
+/** Options of `PReLU`. */
 export interface PReLUOptions {
   /** The slope to begin with. Default 0.25. */
   readonly init?: number;
@@ -128,7 +129,10 @@ export class PReLU extends Module {
   /** The slopes below 0, [numParameters]. */
   weight: Parameter;
 
-  /** @param numParameters 1 (default), or the number of channels */
+  /**
+   * @param numParameters 1 (default), or the number of channels
+   * @param options where the slopes begin, and their dtype
+   */
   constructor(
     readonly numParameters = 1,
     { init = 0.25, dtype = "float32" }: PReLUOptions = {},
@@ -198,7 +202,7 @@ export class CELU extends Module {
 
 /** x times the normal distribution function of x (`torch.nn.GELU`). */
 export class GELU extends Module {
-  /** @param options.approximate "none" (default), or "tanh" for the approximation that GPT-2 uses */
+  /** @param options the exact function, or the approximation that GPT-2 uses */
   constructor(readonly options: functional.GeluOptions = {}) {
     super();
   }

@@ -10,6 +10,7 @@ import type { MaxPooled } from "./pooling.ts";
 abstract class AdaptiveAvgPooling extends Module {
   constructor(
     private readonly rank: number,
+    /** How many windows there are, in all spatial dimensions or in each; null keeps a dimension. */
     readonly outputSize: AdaptiveSize,
   ) {
     super();
@@ -26,6 +27,7 @@ abstract class AdaptiveAvgPooling extends Module {
 
 /** Means over as many windows as are wanted: [N, C, L] to [N, C, outputSize] (`torch.nn.AdaptiveAvgPool1d`). */
 export class AdaptiveAvgPool1d extends AdaptiveAvgPooling {
+  /** @param outputSize how many windows there are; null keeps the length */
   constructor(outputSize: AdaptiveSize) {
     super(1, outputSize);
   }
@@ -53,6 +55,7 @@ export class AdaptiveAvgPool3d extends AdaptiveAvgPooling {
   }
 }
 
+/** Options of the adaptive max pooling layers. */
 export interface AdaptiveMaxPoolOptions<ReturnIndices extends boolean = boolean> {
   /** Whether positions in the flattened spatial dimensions are given as well. Default false. */
   readonly returnIndices?: ReturnIndices;
@@ -60,10 +63,12 @@ export interface AdaptiveMaxPoolOptions<ReturnIndices extends boolean = boolean>
 
 /** Adaptive max pooling of any rank. */
 abstract class AdaptiveMaxPooling<ReturnIndices extends boolean> extends Module<[Tensor], MaxPooled<ReturnIndices>> {
+  /** Whether positions are given as well. */
   readonly returnIndices: boolean;
 
   constructor(
     private readonly rank: number,
+    /** How many windows there are, in all spatial dimensions or in each; null keeps a dimension. */
     readonly outputSize: AdaptiveSize,
     { returnIndices = false as ReturnIndices }: AdaptiveMaxPoolOptions<ReturnIndices>,
   ) {
@@ -83,6 +88,7 @@ abstract class AdaptiveMaxPooling<ReturnIndices extends boolean> extends Module<
 
 /** Maxima over as many windows as are wanted: [N, C, L] to [N, C, outputSize] (`torch.nn.AdaptiveMaxPool1d`). */
 export class AdaptiveMaxPool1d<ReturnIndices extends boolean = false> extends AdaptiveMaxPooling<ReturnIndices> {
+  /** @param outputSize how many windows there are; null keeps the length */
   constructor(outputSize: AdaptiveSize, options: AdaptiveMaxPoolOptions<ReturnIndices> = {}) {
     super(1, outputSize, options);
   }

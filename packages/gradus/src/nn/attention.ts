@@ -8,6 +8,7 @@ import { xavierNormal_, xavierUniform_ } from "./init.ts";
 import { checkSizes, Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** Options of `MultiheadAttention`. */
 export interface MultiheadAttentionOptions {
   /** The probability of dropping an attention weight in training. Default 0. */
   readonly dropout?: number;
@@ -27,6 +28,7 @@ export interface MultiheadAttentionOptions {
   readonly dtype?: DType;
 }
 
+/** What the `forward` of `MultiheadAttention` takes besides its inputs. */
 export interface AttentionCallOptions {
   /** [N, S], or [S] without a batch. bool: true hides a key (padding); float: added to the scores. Default: none. */
   readonly keyPaddingMask?: Tensor | null;
@@ -57,7 +59,9 @@ export class MultiheadAttention extends Module<
   [query: Tensor, key: Tensor, value: Tensor, options?: AttentionCallOptions],
   [output: Tensor, weights: Tensor | null]
 > {
-  /** [3 embedDim, embedDim]: projects queries, keys and values; null if `kdim` or `vdim` differ from `embedDim`. */
+  /**
+   * What projects queries, keys and values, `[3 embedDim, embedDim]`; null if `kdim` or `vdim` differ from `embedDim`.
+   */
   declare readonly inProjWeight: Parameter | null;
   /** [embedDim, embedDim], where `inProjWeight` is null. */
   declare readonly qProjWeight?: Parameter;
@@ -73,14 +77,24 @@ export class MultiheadAttention extends Module<
   declare readonly biasV?: Parameter;
   /** embedDim to embedDim */
   declare readonly outProj: Linear;
+  /** The features of each head: embedDim / numHeads. */
   readonly headDim: number;
+  /** The probability of dropping an attention weight in training. */
   readonly dropout: number;
+  /** Whether inputs and output are [N, L, E] instead of [L, N, E]. */
   readonly batchFirst: boolean;
+  /** Whether a key and a value of zeros stand after the others. */
   readonly addZeroAttn: boolean;
+  /** The features of keys. */
   readonly kdim: number;
+  /** The features of values. */
   readonly vdim: number;
 
-  /** @throws ArgumentError if the heads do not divide the features, or a size is no integer from 1 */
+  /**
+   * @param embedDim the features of queries and output
+   * @param numHeads how many heads there are; it divides embedDim
+   * @throws ArgumentError if the heads do not divide the features, or a size is no integer from 1
+   */
   constructor(
     readonly embedDim: number,
     readonly numHeads: number,
@@ -268,6 +282,11 @@ export class MultiheadAttention extends Module<
     const { embedDim, numHeads, dropout, batchFirst } = this;
     const parts = [`${embedDim}, ${numHeads}`];
     if (dropout > 0) parts.push(`dropout=${dropout}`);
+    if (this.inProjBias === undefined) parts.push("bias=false");
+    if (this.biasK !== undefined) parts.push("addBiasKv=true");
+    if (this.addZeroAttn) parts.push("addZeroAttn=true");
+    if (this.kdim !== embedDim) parts.push(`kdim=${this.kdim}`);
+    if (this.vdim !== embedDim) parts.push(`vdim=${this.vdim}`);
     if (batchFirst) parts.push("batchFirst=true");
     return parts.join(", ");
   }

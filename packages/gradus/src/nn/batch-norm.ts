@@ -67,6 +67,7 @@ export class BatchNorm3d extends BatchNorm {
 
 /** A BatchNorm1d that takes `numFeatures` from its first input (`torch.nn.LazyBatchNorm1d`). */
 export class LazyBatchNorm1d extends BatchNorm1d {
+  /** @param options as of `BatchNorm1d` */
   constructor(options: BatchNormLayerOptions = {}) {
     super(0, options);
   }
@@ -77,6 +78,7 @@ export class LazyBatchNorm1d extends BatchNorm1d {
 
 /** A BatchNorm2d that takes `numFeatures` from its first input (`torch.nn.LazyBatchNorm2d`). */
 export class LazyBatchNorm2d extends BatchNorm2d {
+  /** @param options as of `BatchNorm2d` */
   constructor(options: BatchNormLayerOptions = {}) {
     super(0, options);
   }
@@ -87,6 +89,7 @@ export class LazyBatchNorm2d extends BatchNorm2d {
 
 /** A BatchNorm3d that takes `numFeatures` from its first input (`torch.nn.LazyBatchNorm3d`). */
 export class LazyBatchNorm3d extends BatchNorm3d {
+  /** @param options as of `BatchNorm3d` */
   constructor(options: BatchNormLayerOptions = {}) {
     super(0, options);
   }

@@ -6,14 +6,14 @@ import { ArgumentError, GradusError, type Tensor } from "../tensor/index.ts";
 import { type AnyModule, Module } from "./module.ts";
 
 /** Modules with a forward pass from one tensor to one tensor. */
-type Layer = Module<[Tensor], Tensor>;
+export type Layer = Module<[Tensor], Tensor>;
 
 /** Children by name: an object, a Map, or pairs, for names that an object would reorder. */
-type Named<M> = Readonly<Record<string, M>> | Iterable<readonly [name: string, module: M]>;
+export type NamedModules<M> = Readonly<Record<string, M>> | Iterable<readonly [name: string, module: M]>;
 
 const isIterable = (value: object): value is Iterable<never> => Symbol.iterator in value;
 
-function pairsOf<M>(container: string, named: Named<M>): (readonly [string, M])[] {
+function pairsOf<M>(container: string, named: NamedModules<M>): (readonly [string, M])[] {
   if (!isIterable(named)) return Object.entries(named);
   const pairs: (readonly [string, M])[] = [...named];
   if (pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) return pairs;
@@ -184,7 +184,7 @@ abstract class Sequence<M extends AnyModule, Inputs extends readonly unknown[], 
  */
 export class Sequential extends Sequence<Layer, [Tensor], Tensor> {
   /** @throws ArgumentError for what is no module, and for names with dots */
-  constructor(...layers: readonly Layer[] | readonly [Named<Layer>]) {
+  constructor(...layers: readonly Layer[] | readonly [NamedModules<Layer>]) {
     super();
     const [first] = layers;
     const named = layers.length === 1 && typeof first === "object" && first !== null && !(first instanceof Module);
@@ -265,7 +265,7 @@ export class ModuleDict<M extends AnyModule = Layer>
   implements Iterable<readonly [string, M]>
 {
   /** @throws ArgumentError for what is no module, and for names with dots */
-  constructor(modules: Named<M> = {}) {
+  constructor(modules: NamedModules<M> = {}) {
     super();
     this.update(modules);
   }
@@ -290,7 +290,7 @@ export class ModuleDict<M extends AnyModule = Layer>
   }
 
   /** Adds all modules of an object, a Map, entries, or another ModuleDict. */
-  update(modules: Named<M>): this {
+  update(modules: NamedModules<M>): this {
     this.hold([...this.held, ...pairsOf(this.typeName, modules)]);
     return this;
   }

@@ -12,6 +12,7 @@ import { Module } from "./module.ts";
 /** What a convolution pads its input with: zeros, or what `F.pad` calls so. */
 export type ConvPaddingMode = "zeros" | Exclude<PaddingMode, "constant">;
 
+/** What convolutions and transposed convolutions take. */
 interface SharedOptions {
   /** The step from window to window; of a transposed convolution, the distance of inputs in the output. Default 1. */
   readonly stride?: SpatialSize;
@@ -25,6 +26,7 @@ interface SharedOptions {
   readonly dtype?: DType;
 }
 
+/** Options of `Conv1d`, `Conv2d` and `Conv3d`. */
 export interface ConvLayerOptions extends SharedOptions {
   /** What is added on both sides of every dimension; "same" keeps the size and needs a stride of 1. Default 0. */
   readonly padding?: Padding;
@@ -32,14 +34,13 @@ export interface ConvLayerOptions extends SharedOptions {
   readonly paddingMode?: ConvPaddingMode;
 }
 
+/** Options of `ConvTranspose1d`, `ConvTranspose2d` and `ConvTranspose3d`. */
 export interface ConvTransposeLayerOptions extends SharedOptions {
   /** What is cut off on both sides of every dimension. Default 0. */
   readonly padding?: SpatialSize;
   /** What is added on one side of the output, since several input sizes give one output size. Default 0. */
   readonly outputPadding?: SpatialSize;
 }
-
-const tuple = (sizes: readonly number[]): string => sizeText(sizes);
 
 /** What convolutions and transposed convolutions share: sizes, parameters, learning sizes from an input, printing. */
 export abstract class ConvolutionBase extends Module {
@@ -49,16 +50,22 @@ export abstract class ConvolutionBase extends Module {
   bias: Parameter | null = null;
   /** 0 for a lazy layer that has seen no input. */
   inChannels: number;
+  /** The extent of the kernel in each spatial dimension. */
   readonly kernelSize: readonly number[];
+  /** The step from window to window in each spatial dimension. */
   readonly stride: readonly number[];
+  /** The distance between elements of the kernel in each spatial dimension. */
   readonly dilation: readonly number[];
+  /** How many groups of channels are convolved apart from each other. */
   readonly groups: number;
   private readonly dtype: DType;
   private readonly hasBias: boolean;
 
   constructor(
+    /** The number of spatial dimensions: 1, 2 or 3. */
     protected readonly rank: number,
     inChannels: number,
+    /** The number of channels of the output. */
     readonly outChannels: number,
     kernelSize: SpatialSize,
     options: SharedOptions,
@@ -76,6 +83,7 @@ export abstract class ConvolutionBase extends Module {
     if (!this.isLazy) this.create(inChannels);
   }
 
+  /** The shape of a weight for so many input channels. */
   protected abstract weightShape(inChannels: number): readonly number[];
 
   /** The inverse of `weightShape`: the number of input channels that a weight's shape belongs to. */
@@ -125,9 +133,9 @@ export abstract class ConvolutionBase extends Module {
 
   override extraRepr(): string {
     return [
-      `${this.inChannels}, ${this.outChannels}, kernelSize=${tuple(this.kernelSize)}, stride=${tuple(this.stride)}`,
+      `${this.inChannels}, ${this.outChannels}, kernelSize=${sizeText(this.kernelSize)}, stride=${sizeText(this.stride)}`,
       ...this.paddingRepr(),
-      ...(this.dilation.some((step) => step !== 1) ? [`dilation=${tuple(this.dilation)}`] : []),
+      ...(this.dilation.some((step) => step !== 1) ? [`dilation=${sizeText(this.dilation)}`] : []),
       ...(this.groups === 1 ? [] : [`groups=${this.groups}`]),
       ...(this.hasBias ? [] : ["bias=false"]),
     ].join(", ");
@@ -138,7 +146,9 @@ const paddingModes: readonly ConvPaddingMode[] = ["zeros", "reflect", "replicate
 
 /** A convolution of any rank; the weight is [outChannels, inChannels / groups, ...kernelSize]. */
 export abstract class Convolution extends ConvolutionBase {
+  /** What is added on both sides of each spatial dimension, or the name of the rule that says it. */
   readonly padding: readonly number[] | "same" | "valid";
+  /** What the input is padded with. */
   readonly paddingMode: ConvPaddingMode;
 
   constructor(
@@ -184,7 +194,7 @@ export abstract class Convolution extends ConvolutionBase {
   protected override paddingRepr(): readonly string[] {
     const mode = this.paddingMode === "zeros" ? [] : [`paddingMode=${this.paddingMode}`];
     if (typeof this.padding === "string") return [`padding=${this.padding}`, ...mode];
-    return [...(this.padding.some((amount) => amount !== 0) ? [`padding=${tuple(this.padding)}`] : []), ...mode];
+    return [...(this.padding.some((amount) => amount !== 0) ? [`padding=${sizeText(this.padding)}`] : []), ...mode];
   }
 }
 
@@ -228,7 +238,9 @@ export class Conv3d extends Convolution {
 
 /** A transposed convolution of any rank; the weight is [inChannels, outChannels / groups, ...kernelSize]. */
 export abstract class TransposedConvolution extends ConvolutionBase {
+  /** What is cut off on both sides of each spatial dimension. */
   readonly padding: readonly number[];
+  /** What is added on one side of each spatial dimension of the output. */
   readonly outputPadding: readonly number[];
 
   constructor(
@@ -286,7 +298,7 @@ export abstract class TransposedConvolution extends ConvolutionBase {
 
   protected override paddingRepr(): readonly string[] {
     return (["padding", "outputPadding"] as const).flatMap((name) =>
-      this[name].some((amount) => amount !== 0) ? [`${name}=${tuple(this[name])}`] : [],
+      this[name].some((amount) => amount !== 0) ? [`${name}=${sizeText(this[name])}`] : [],
     );
   }
 }

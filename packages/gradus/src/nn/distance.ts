@@ -11,11 +11,12 @@ import { Module } from "./module.ts";
 
 /** The cosine of the angle between vectors along a dimension, which disappears (`torch.nn.CosineSimilarity`). */
 export class CosineSimilarity extends Module<[Tensor, Tensor]> {
+  /** The least length that is divided by. */
   readonly eps: number;
 
   /**
    * @param dim the dimension along which a vector lies. Default 1
-   * @param options.eps the least length that is divided by. Default 1e-8
+   * @param options the least length that is divided by
    */
   constructor(
     readonly dim = 1,
@@ -36,13 +37,14 @@ export class CosineSimilarity extends Module<[Tensor, Tensor]> {
 
 /** The norm of the difference of vectors, [N, D] and [N, D] to [N] (`torch.nn.PairwiseDistance`). */
 export class PairwiseDistance extends Module<[Tensor, Tensor]> {
+  /** What is added to every difference. */
   readonly eps: number;
+  /** Whether the last dimension stays, with size 1. */
   readonly keepdim: boolean;
 
   /**
    * @param p the order of the norm. Default 2
-   * @param options.eps added to every difference. Default 1e-6
-   * @param options.keepdim whether the last dimension stays, with size 1. Default false
+   * @param options what is added to differences, and whether the dimension stays
    */
   constructor(
     readonly p = 2,

@@ -15,13 +15,15 @@ import { type BagMode, type EmbeddingBagOptions, embeddingBag } from "./function
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** Options of `Embedding`. */
 export interface EmbeddingLayerOptions extends EmbeddingOptions {
-  /** [numEmbeddings, embeddingDim]: values to begin with, instead of random ones. */
+  /** Values to begin with, `[numEmbeddings, embeddingDim]`, instead of random ones. */
   readonly weight?: Tensor;
   /** Default float32. */
   readonly dtype?: DType;
 }
 
+/** Options of `Embedding.fromPretrained` and `EmbeddingBag.fromPretrained`. */
 export interface PretrainedOptions extends EmbeddingOptions {
   /** Whether the table stays as it is, without a gradient. Default true. */
   readonly freeze?: boolean;
@@ -33,8 +35,11 @@ abstract class Table<Inputs extends readonly unknown[]> extends Module<Inputs> {
   weight: Parameter;
   /** From 0, or null. */
   readonly paddingIdx: number | null;
+  /** Rows with a larger norm are scaled down to it before they are used; null for no limit. */
   readonly maxNorm: number | null;
+  /** The order of that norm. */
   readonly normType: number;
+  /** Whether a row's gradient is divided by how often the row occurs in the input. */
   readonly scaleGradByFreq: boolean;
 
   /**
@@ -72,7 +77,9 @@ abstract class Table<Inputs extends readonly unknown[]> extends Module<Inputs> {
   override extraRepr(): string {
     const padding = this.paddingIdx === null ? "" : `, paddingIdx=${this.paddingIdx}`;
     const limit = this.maxNorm === null ? "" : `, maxNorm=${this.maxNorm}`;
-    return `${this.numEmbeddings}, ${this.embeddingDim}${padding}${limit}`;
+    const norm = this.normType === 2 ? "" : `, normType=${this.normType}`;
+    const scaled = this.scaleGradByFreq ? ", scaleGradByFreq=true" : "";
+    return `${this.numEmbeddings}, ${this.embeddingDim}${padding}${limit}${norm}${scaled}`;
   }
 }
 
@@ -111,6 +118,7 @@ export class Embedding extends Table<[Tensor]> {
   }
 }
 
+/** Options of `EmbeddingBag`. */
 export interface EmbeddingBagLayerOptions extends EmbeddingLayerOptions {
   /** What becomes of the rows of a bag. Default "mean". */
   readonly mode?: BagMode;
@@ -128,7 +136,9 @@ export interface EmbeddingBagLayerOptions extends EmbeddingLayerOptions {
  * bag.forward(words, gd.tensor([0, 3], { dtype: "int32" })); // [2, 64]: of three words and of one
  */
 export class EmbeddingBag extends Table<[input: Tensor, offsets?: Tensor | null, perSampleWeights?: Tensor | null]> {
+  /** What becomes of the rows of a bag. */
   readonly mode: BagMode;
+  /** Whether the last offset is where the last bag ends. */
   readonly includeLastOffset: boolean;
 
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingBagLayerOptions = {}) {
@@ -151,6 +161,7 @@ export class EmbeddingBag extends Table<[input: Tensor, offsets?: Tensor | null,
   }
 
   /**
+   * Looks the rows up and brings those of each bag together: [bags, embeddingDim].
    * @param input [bags, length], or [length] with offsets; int32 or uint8
    * @param offsets [bags], int32: where each bag begins in an input of one dimension
    * @param perSampleWeights of the input's shape, for mode "sum"
@@ -165,7 +176,8 @@ export class EmbeddingBag extends Table<[input: Tensor, offsets?: Tensor | null,
     return { paddingIdx, maxNorm, normType, scaleGradByFreq, mode, includeLastOffset };
   }
 
+  /** What stands between the parentheses when the layer is printed. */
   override extraRepr(): string {
-    return `${super.extraRepr()}, mode=${this.mode}`;
+    return `${super.extraRepr()}, mode=${this.mode}${this.includeLastOffset ? ", includeLastOffset=true" : ""}`;
   }
 }

@@ -19,6 +19,10 @@ function windowRepr(kernelSize: SpatialSize, { dilation = 1, padding = 0, stride
  * new nn.Unfold(3, { padding: 1 }).forward(x); // [N, C, H, W] to [N, 9 C, H W]
  */
 export class Unfold extends Module {
+  /**
+   * @param kernelSize [KH, KW], or one number for both
+   * @param options how windows lie
+   */
   constructor(
     readonly kernelSize: SpatialSize,
     readonly options: UnfoldOptions = {},
@@ -37,7 +41,11 @@ export class Unfold extends Module {
 
 /** The transpose of Unfold, which adds what lies on each other: [N, C KH KW, windows] to [N, C, H, W] (`torch.nn.Fold`). */
 export class Fold extends Module {
-  /** @param outputSize [H, W], or one number for both */
+  /**
+   * @param outputSize [H, W], or one number for both
+   * @param kernelSize [KH, KW], or one number for both
+   * @param options how windows lie
+   */
   constructor(
     readonly outputSize: SpatialSize,
     readonly kernelSize: SpatialSize,

@@ -13,7 +13,7 @@ export {
 } from "./adaptive-pooling.ts";
 export { type AttentionCallOptions, MultiheadAttention, type MultiheadAttentionOptions } from "./attention.ts";
 export * from "./batch-norm.ts";
-export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
+export { type Layer, ModuleDict, ModuleList, type NamedModules, Sequential } from "./containers.ts";
 export {
   Conv1d,
   Conv2d,
@@ -29,7 +29,9 @@ export * from "./distance.ts";
 export * from "./dropout.ts";
 export * from "./embedding.ts";
 export { Fold, Unfold } from "./fold.ts";
+/** The layers and losses as functions: what `gd.F` is as well. */
 export * as functional from "./functional/index.ts";
+/** Initial values of parameters (`torch.nn.init`). */
 export * as init from "./init.ts";
 export * from "./instance-norm.ts";
 export * from "./lazy-conv.ts";
@@ -66,6 +68,7 @@ export {
   RNNCell,
   type RNNCellOptions,
 } from "./recurrent-cells.ts";
+export type { RunningNormOptions } from "./running-norm.ts";
 export { LogSoftmax, Softmax, Softmax2d, Softmin } from "./softmax.ts";
 export {
   type LoadOptions,
@@ -74,7 +77,8 @@ export {
   type StateDict,
   StateDictError,
 } from "./state-dict.ts";
-export { type LayerSummary, ModelSummary, type SummaryOptions, summary } from "./summary.ts";
+export { type LayerSummary, ModelSummary, type SummaryBytes, type SummaryOptions, summary } from "./summary.ts";
 export * from "./transformer.ts";
 export * from "./upsampling.ts";
+/** What is done to models and gradients between the layers (`torch.nn.utils`). */
 export * as utils from "./utils.ts";

@@ -68,6 +68,7 @@ export class InstanceNorm3d extends InstanceNorm {
 
 /** An InstanceNorm1d that takes `numFeatures` from its first input (`torch.nn.LazyInstanceNorm1d`). */
 export class LazyInstanceNorm1d extends InstanceNorm1d {
+  /** @param options as of `InstanceNorm1d` */
   constructor(options: InstanceNormLayerOptions = {}) {
     super(0, options);
   }
@@ -78,6 +79,7 @@ export class LazyInstanceNorm1d extends InstanceNorm1d {
 
 /** An InstanceNorm2d that takes `numFeatures` from its first input (`torch.nn.LazyInstanceNorm2d`). */
 export class LazyInstanceNorm2d extends InstanceNorm2d {
+  /** @param options as of `InstanceNorm2d` */
   constructor(options: InstanceNormLayerOptions = {}) {
     super(0, options);
   }
@@ -88,6 +90,7 @@ export class LazyInstanceNorm2d extends InstanceNorm2d {
 
 /** An InstanceNorm3d that takes `numFeatures` from its first input (`torch.nn.LazyInstanceNorm3d`). */
 export class LazyInstanceNorm3d extends InstanceNorm3d {
+  /** @param options as of `InstanceNorm3d` */
   constructor(options: InstanceNormLayerOptions = {}) {
     super(0, options);
   }

@@ -15,6 +15,7 @@ import type { SpatialSize } from "./functional/sizes.ts";
 
 /** A Conv1d that takes `inChannels` from its first input (`torch.nn.LazyConv1d`). */
 export class LazyConv1d extends Conv1d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }
@@ -32,6 +33,7 @@ export class LazyConv1d extends Conv1d {
  * net.forward(images); // [N, C, H, W] for any C; from then on it is fixed
  */
 export class LazyConv2d extends Conv2d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }
@@ -43,6 +45,7 @@ export class LazyConv2d extends Conv2d {
 
 /** A Conv3d that takes `inChannels` from its first input (`torch.nn.LazyConv3d`). */
 export class LazyConv3d extends Conv3d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }
@@ -54,6 +57,7 @@ export class LazyConv3d extends Conv3d {
 
 /** A ConvTranspose1d that takes `inChannels` from its first input (`torch.nn.LazyConvTranspose1d`). */
 export class LazyConvTranspose1d extends ConvTranspose1d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvTransposeLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }
@@ -65,6 +69,7 @@ export class LazyConvTranspose1d extends ConvTranspose1d {
 
 /** A ConvTranspose2d that takes `inChannels` from its first input (`torch.nn.LazyConvTranspose2d`). */
 export class LazyConvTranspose2d extends ConvTranspose2d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvTransposeLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }
@@ -76,6 +81,7 @@ export class LazyConvTranspose2d extends ConvTranspose2d {
 
 /** A ConvTranspose3d that takes `inChannels` from its first input (`torch.nn.LazyConvTranspose3d`). */
 export class LazyConvTranspose3d extends ConvTranspose3d {
+  /** @throws ArgumentError where sizes or options do not fit each other */
   constructor(outChannels: number, kernelSize: SpatialSize, options: ConvTransposeLayerOptions = {}) {
     super(0, outChannels, kernelSize, options);
   }

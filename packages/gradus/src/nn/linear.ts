@@ -5,6 +5,7 @@ import { bilinear, linear } from "./functional/linear.ts";
 import { defaultParameter } from "./init.ts";
 import { Module } from "./module.ts";
 
+/** Options of `Linear`, `LazyLinear` and `Bilinear`. */
 export interface LinearOptions {
   /** Whether a bias is added. Default true. */
   readonly bias?: boolean;
@@ -34,10 +35,17 @@ export class Linear extends Module {
   weight!: Parameter;
   /** [outFeatures], or null */
   bias: Parameter | null = null;
+  /** The size of the last dimension of inputs; 0 in a lazy layer that has seen none. */
   inFeatures: number;
+  /** Of the parameters. */
   protected readonly dtype: DType;
 
-  /** @throws ArgumentError unless both are integers from 1 */
+  /**
+   * @param inFeatures the size of the last dimension of inputs
+   * @param outFeatures that of outputs
+   * @param options bias and dtype
+   * @throws ArgumentError unless both sizes are integers from 1
+   */
   constructor(
     inFeatures: number,
     readonly outFeatures: number,
@@ -50,6 +58,7 @@ export class Linear extends Module {
     if (!this.hasUninitializedParams()) this.create(inFeatures);
   }
 
+  /** Makes the parameters for so many inputs. */
   protected create(inFeatures: number): void {
     checkSizes("Linear", { inFeatures });
     this.inFeatures = inFeatures;
@@ -76,7 +85,13 @@ export class Bilinear extends Module<[Tensor, Tensor]> {
   /** [outFeatures], or null */
   bias: Parameter | null = null;
 
-  /** @throws ArgumentError unless all sizes are integers from 1 */
+  /**
+   * @param in1Features the size of the last dimension of the first input
+   * @param in2Features that of the second
+   * @param outFeatures that of outputs
+   * @param options bias and dtype
+   * @throws ArgumentError unless all sizes are integers from 1
+   */
   constructor(
     readonly in1Features: number,
     readonly in2Features: number,
@@ -101,6 +116,10 @@ export class Bilinear extends Module<[Tensor, Tensor]> {
 
 /** A Linear that takes `inFeatures` from its first input (`torch.nn.LazyLinear`). */
 export class LazyLinear extends Linear {
+  /**
+   * @param outFeatures the size of the last dimension of outputs
+   * @param options bias and dtype
+   */
   constructor(outFeatures: number, options: LinearOptions = {}) {
     super(0, outFeatures, options);
   }
@@ -123,6 +142,7 @@ export class LazyLinear extends Linear {
 
 /** Gives its input (`torch.nn.Identity`). Arguments are ignored, so that it can stand for any layer. */
 export class Identity extends Module {
+  /** @param _ignored what another layer would take */
   constructor(..._ignored: readonly unknown[]) {
     super();
   }

@@ -12,6 +12,7 @@ export type AnyModule = Module<never, unknown>;
 
 /** What `registerForwardHook` and `registerForwardPreHook` give: `remove()` ends the hook. */
 export interface HookHandle {
+  /** The hook is called no more; to call this again does nothing. */
   remove(): void;
 }
 
@@ -37,12 +38,20 @@ export type ForwardPreHook<Inputs extends readonly unknown[] = readonly Tensor[]
 type ErasedForward = (this: unknown, ...inputs: unknown[]) => unknown;
 type ErasedHook = (module: AnyModule, inputs: readonly unknown[], output?: unknown) => unknown;
 
+/** Options of `registerBuffer`. */
 export interface BufferOptions {
   /** Whether `stateDict` contains it. Default true. */
   readonly persistent?: boolean;
 }
 
-type Named<T> = readonly [name: string, value: T];
+/** Options of `ownBuffers`. */
+export interface OwnBuffersOptions {
+  /** Whether only those are wanted that `stateDict` contains. Default false. */
+  readonly persistentOnly?: boolean;
+}
+
+/** A part of a module with its key, or with its path of keys. */
+export type NamedPart<T> = readonly [name: string, value: T];
 
 /** PyTorch's key for a name in snake_case: `running_mean` is the field `runningMean`. */
 const fieldOf = (key: string): string =>
@@ -140,7 +149,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
   }
 
   /** The wanted ones of all fields, with their keys, in the order they were made. */
-  #fields<T>(wanted: (value: unknown, field: string) => boolean): Named<T>[] {
+  #fields<T>(wanted: (value: unknown, field: string) => boolean): NamedPart<T>[] {
     const fields = this as unknown as Readonly<Record<string, unknown>>;
     const names = Object.keys(fields);
     const found = names.filter((field) => wanted(fields[field], field));
@@ -156,24 +165,25 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
   // What it contains ------------------------------------------------------------------------------------------------
 
   /** The modules right below this one; one that stands under two names comes twice. */
-  ownModules(): Named<AnyModule>[] {
+  ownModules(): NamedPart<AnyModule>[] {
     return this.#fields((value) => value instanceof Module);
   }
 
   /** The modules right below this one, each once. */
-  namedChildren(): Named<AnyModule>[] {
+  namedChildren(): NamedPart<AnyModule>[] {
     const seen = new Set<AnyModule>();
     return this.ownModules().filter(([, module]) => !seen.has(module) && seen.add(module));
   }
 
+  /** The modules right below this one, each once, without their names (`torch.nn.Module.children`). */
   children(): AnyModule[] {
     return this.namedChildren().map(([, module]) => module);
   }
 
   /** This module, named "", and all below it, each once. */
-  namedModules(): Named<AnyModule>[] {
+  namedModules(): NamedPart<AnyModule>[] {
     const seen = new Set<AnyModule>();
-    const found: Named<AnyModule>[] = [];
+    const found: NamedPart<AnyModule>[] = [];
     const visit = (path: string, module: AnyModule): void => {
       if (seen.has(module)) return;
       seen.add(module);
@@ -184,6 +194,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return found;
   }
 
+  /** This module and all below it, each once, without their names (`torch.nn.Module.modules`). */
   modules(): AnyModule[] {
     return this.namedModules().map(([, module]) => module);
   }
@@ -203,12 +214,12 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
   }
 
   /** The parameters of this module itself, not of its children. */
-  ownParameters(): Named<Parameter>[] {
+  ownParameters(): NamedPart<Parameter>[] {
     return this.#fields((value) => value instanceof Parameter);
   }
 
   /** The buffers of this module itself, not of its children. */
-  ownBuffers({ persistentOnly = false }: { persistentOnly?: boolean } = {}): Named<Tensor>[] {
+  ownBuffers({ persistentOnly = false }: OwnBuffersOptions = {}): NamedPart<Tensor>[] {
     const wanted = (field: string): boolean => {
       const options = this.#buffers.get(field);
       return options !== undefined && (options.persistent || !persistentOnly);
@@ -216,7 +227,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return this.#fields((value, field) => value instanceof Tensor && wanted(field));
   }
 
-  #gather<T extends Tensor>(own: (module: AnyModule) => readonly Named<T>[]): Named<T>[] {
+  #gather<T extends Tensor>(own: (module: AnyModule) => readonly NamedPart<T>[]): NamedPart<T>[] {
     const seen = new Set<Tensor>();
     return this.namedModules().flatMap(([path, module]) =>
       own(module).flatMap(([name, tensor]) => {
@@ -231,19 +242,25 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
    * All parameters with their paths, each once, in the order of their registration.
    * @throws GradusError if a lazy layer below has seen no input yet
    */
-  namedParameters(): Named<Parameter>[] {
+  namedParameters(): NamedPart<Parameter>[] {
     this.#checkInitialized("parameters");
     return this.#gather((module) => module.ownParameters());
   }
 
+  /**
+   * All parameters, each once: what an optimizer takes.
+   * @throws GradusError if a lazy layer below has seen no input yet
+   */
   parameters(): Parameter[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
-  namedBuffers(): Named<Tensor>[] {
+  /** All buffers with their paths, persistent or not, each once, in the order of their registration. */
+  namedBuffers(): NamedPart<Tensor>[] {
     return this.#gather((module) => module.ownBuffers());
   }
 
+  /** All buffers, persistent or not, each once (`torch.nn.Module.buffers`). */
   buffers(): Tensor[] {
     return this.namedBuffers().map(([, buffer]) => buffer);
   }
@@ -346,6 +363,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return this;
   }
 
+  /** Sets this module and all below it to evaluation: dropout rests and batch normalization uses running statistics. */
   eval(): this {
     return this.train(false);
   }
@@ -382,6 +400,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [Tensor], Outpu
     return "";
   }
 
+  /** The printed form, as PyTorch's: the layer with its `extraRepr`, and those below it indented. */
   toString(): string {
     const extra = this.extraRepr();
     const children = this.namedChildren().map(

@@ -25,6 +25,7 @@ function normalizedShapeOf(layer: string, shape: number | readonly number[]): re
   return list;
 }
 
+/** Options of `LayerNorm`. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -48,8 +49,11 @@ export class LayerNorm extends Module {
   weight: Parameter | null = null;
   /** normalizedShape, or null */
   bias: Parameter | null = null;
+  /** The extents of the last dimensions. */
   readonly normalizedShape: readonly number[];
+  /** What is added to the variance. */
   readonly eps: number;
+  /** Whether there is a weight for every element. */
   readonly elementwiseAffine: boolean;
 
   /**
@@ -79,6 +83,7 @@ export class LayerNorm extends Module {
   }
 }
 
+/** Options of `RMSNorm`. */
 export interface RMSNormLayerOptions {
   /** Added to the mean square. Default null, for the machine epsilon of the input's dtype. */
   readonly eps?: number | null;
@@ -95,8 +100,11 @@ export interface RMSNormLayerOptions {
 export class RMSNorm extends Module {
   /** normalizedShape, or null */
   weight: Parameter | null = null;
+  /** The extents of the last dimensions. */
   readonly normalizedShape: readonly number[];
+  /** What is added to the mean square; null for the machine epsilon of the input's dtype. */
   readonly eps: number | null;
+  /** Whether there is a weight for every element. */
   readonly elementwiseAffine: boolean;
 
   /**
@@ -123,6 +131,7 @@ export class RMSNorm extends Module {
   }
 }
 
+/** Options of `GroupNorm`. */
 export interface GroupNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -138,6 +147,7 @@ export class GroupNorm extends Module {
   weight: Parameter | null = null;
   /** [numChannels], or null */
   bias: Parameter | null = null;
+  /** What is added to the variance. */
   readonly eps: number;
 
   /**
@@ -179,8 +189,11 @@ export class GroupNorm extends Module {
 
 /** Divides by what neighbouring channels do, [N, C, ...] (`torch.nn.LocalResponseNorm`; Krizhevsky et al., 2012). */
 export class LocalResponseNorm extends Module {
+  /** How much the neighbours count. */
   readonly alpha: number;
+  /** The power of the divisor. */
   readonly beta: number;
+  /** The divisor where all neighbours are 0, before its power is taken. */
   readonly k: number;
 
   /**

@@ -12,9 +12,12 @@ abstract class PaddingLayer extends Module {
   readonly padding: readonly number[];
 
   constructor(
+    /** The number of spatial dimensions: 1, 2 or 3. */
     protected readonly rank: number,
     padding: SpatialSize,
+    /** What the padding is made of, as in `F.pad`. */
     protected readonly mode: PaddingMode,
+    /** The number that stands in the padding of mode "constant". */
     protected readonly fill = 0,
   ) {
     super();
@@ -42,11 +45,13 @@ abstract class ConstantPadding extends PaddingLayer {
   constructor(
     rank: number,
     padding: SpatialSize,
+    /** The number that stands in the padding. */
     readonly value: number,
   ) {
     super(rank, padding, "constant", value);
   }
 
+  /** What stands between the parentheses when the layer is printed. */
   override extraRepr(): string {
     return `padding=${sizeText(this.padding)}, value=${this.value}`;
   }
@@ -54,7 +59,10 @@ abstract class ConstantPadding extends PaddingLayer {
 
 /** [N, C, L] to [N, C, L + left + right], padded with a number (`torch.nn.ConstantPad1d`). */
 export class ConstantPad1d extends ConstantPadding {
-  /** @param padding one number for all sides, or [left, right]. @param value what is added */
+  /**
+   * @param padding one number for all sides, or [left, right]
+   * @param value what is added
+   */
   constructor(padding: SpatialSize, value: number) {
     super(1, padding, value);
   }
@@ -62,7 +70,10 @@ export class ConstantPad1d extends ConstantPadding {
 
 /** [N, C, H, W] to [N, C, H + top + bottom, W + left + right], padded with a number (`torch.nn.ConstantPad2d`). */
 export class ConstantPad2d extends ConstantPadding {
-  /** @param padding one number for all sides, or [left, right, top, bottom]. @param value what is added */
+  /**
+   * @param padding one number for all sides, or [left, right, top, bottom]
+   * @param value what is added
+   */
   constructor(padding: SpatialSize, value: number) {
     super(2, padding, value);
   }
@@ -73,7 +84,10 @@ export class ConstantPad2d extends ConstantPadding {
  * a number (`torch.nn.ConstantPad3d`).
  */
 export class ConstantPad3d extends ConstantPadding {
-  /** @param padding one number for all sides, or [left, right, top, bottom, front, back]. @param value what is added */
+  /**
+   * @param padding one number for all sides, or [left, right, top, bottom, front, back]
+   * @param value what is added
+   */
   constructor(padding: SpatialSize, value: number) {
     super(3, padding, value);
   }

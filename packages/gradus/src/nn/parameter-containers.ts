@@ -6,10 +6,10 @@ import { checkName, entryOf, positionOf } from "./containers.ts";
 import { Module } from "./module.ts";
 
 /** A parameter, or a tensor whose values one takes over. */
-type Value = Parameter | Tensor;
+export type ParameterValue = Parameter | Tensor;
 
 /** PyTorch turns plain tensors into parameters, too. */
-function parameterOf(container: string, value: Value): Parameter {
+function parameterOf(container: string, value: ParameterValue): Parameter {
   if (value instanceof Parameter) return value;
   if (isTensor(value)) return new Parameter(value);
   throw new ArgumentError(container, `${String(value)} is no parameter`, "Make one: new nn.Parameter(tensor).");
@@ -30,12 +30,14 @@ abstract class ParameterContainer extends Module<never, never> {
     return this as unknown as Record<string, Parameter>;
   }
 
-  protected put(name: string, value: Value): void {
+  /** Adds a parameter under a name, or puts it in the place of the one that had it. */
+  protected put(name: string, value: ParameterValue): void {
     checkName(this.typeName, name);
     this.#fields[ParameterContainer.#fieldOf(name)] = parameterOf(this.typeName, value);
     this.#names.add(name);
   }
 
+  /** Takes the parameter of a name out. */
   protected remove(name: string): void {
     delete this.#fields[ParameterContainer.#fieldOf(name)];
     this.#names.delete(name);
@@ -77,7 +79,7 @@ export class ParameterList extends ParameterContainer implements Iterable<Parame
   [index: number]: Parameter;
 
   /** @param values tensors become parameters. @throws ArgumentError for what is neither */
-  constructor(values: Iterable<Value> = []) {
+  constructor(values: Iterable<ParameterValue> = []) {
     super();
     this.extend(values);
   }
@@ -93,18 +95,18 @@ export class ParameterList extends ParameterContainer implements Iterable<Parame
   }
 
   /** Puts a parameter in the place of another. @throws ArgumentError if there is none */
-  set(index: number, value: Value): this {
+  set(index: number, value: ParameterValue): this {
     this.put(String(positionOf(this.typeName, index, this.length)), value);
     return this;
   }
 
   /** Adds a parameter at the end. */
-  append(value: Value): this {
+  append(value: ParameterValue): this {
     const index = this.length;
     this.put(String(index), value);
     Object.defineProperty(this, index, {
       get: () => this.at(index),
-      set: (other: Value) => this.set(index, other),
+      set: (other: ParameterValue) => this.set(index, other),
       configurable: true,
       enumerable: false,
     });
@@ -112,7 +114,7 @@ export class ParameterList extends ParameterContainer implements Iterable<Parame
   }
 
   /** Adds parameters at the end. */
-  extend(values: Iterable<Value>): this {
+  extend(values: Iterable<ParameterValue>): this {
     for (const value of [...values]) this.append(value);
     return this;
   }
@@ -124,7 +126,9 @@ export class ParameterList extends ParameterContainer implements Iterable<Parame
 }
 
 /** Parameters by name: an object, a Map, pairs, or another ParameterDict. */
-type NamedValues = Readonly<Record<string, Value>> | Iterable<readonly [name: string, value: Value]>;
+export type NamedParameters =
+  | Readonly<Record<string, ParameterValue>>
+  | Iterable<readonly [name: string, value: ParameterValue]>;
 
 /**
  * Parameters by name that belong to the model that holds it (`torch.nn.ParameterDict`). Read and written like a Map, in
@@ -132,7 +136,7 @@ type NamedValues = Readonly<Record<string, Value>> | Iterable<readonly [name: st
  */
 export class ParameterDict extends ParameterContainer implements Iterable<readonly [string, Parameter]> {
   /** @param values tensors become parameters. @throws ArgumentError for what is neither, and for names with dots */
-  constructor(values: NamedValues = {}) {
+  constructor(values: NamedParameters = {}) {
     super();
     this.update(values);
   }
@@ -148,14 +152,15 @@ export class ParameterDict extends ParameterContainer implements Iterable<readon
   }
 
   /** Adds a parameter, or puts it in the place of the one that had the name. */
-  set(name: string, value: Value): this {
+  set(name: string, value: ParameterValue): this {
     this.put(name, value);
     return this;
   }
 
   /** Adds all parameters of an object, a Map, entries, or another ParameterDict. */
-  update(values: NamedValues): this {
-    const pairs = Symbol.iterator in values ? [...values] : Object.entries(values as Readonly<Record<string, Value>>);
+  update(values: NamedParameters): this {
+    const pairs =
+      Symbol.iterator in values ? [...values] : Object.entries(values as Readonly<Record<string, ParameterValue>>);
     for (const [name, value] of pairs) this.put(name, value);
     return this;
   }

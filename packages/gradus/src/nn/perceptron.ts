@@ -18,6 +18,7 @@ import { linear } from "./functional/linear.ts";
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** Options of `Perceptron`. */
 export interface PerceptronOptions {
   /** How far a mistake moves the weights. Since they begin at 0 it only scales them. Positive. Default 1. */
   readonly lr?: number;
@@ -27,6 +28,7 @@ export interface PerceptronOptions {
   readonly dtype?: DType;
 }
 
+/** Options of `fit`. */
 export interface PerceptronFitOptions {
   /** When to give up on classes that no plane separates. Default 1000. */
   readonly maxEpochs?: number;
@@ -47,6 +49,7 @@ export class Perceptron extends Module {
   weight: Parameter;
   /** [1], or null */
   bias: Parameter | null = null;
+  /** How far a mistake moves the weights. */
   readonly lr: number;
 
   /**

@@ -13,6 +13,7 @@ import { defaultParameter } from "./init.ts";
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** Options of `LSTMCell` and `GRUCell`. */
 export interface RecurrentCellOptions {
   /** Whether there are biases. Default true. */
   readonly bias?: boolean;
@@ -20,6 +21,7 @@ export interface RecurrentCellOptions {
   readonly dtype?: DType;
 }
 
+/** Options of `RNNCell`. */
 export interface RNNCellOptions extends RecurrentCellOptions {
   /** Default "tanh". */
   readonly nonlinearity?: "tanh" | "relu";
@@ -36,7 +38,12 @@ export abstract class RecurrentCell<State> extends Module<[input: Tensor, state?
   /** [gates x hiddenSize]; undefined without biases */
   declare readonly biasHh?: Parameter;
 
-  /** @throws ArgumentError for sizes that are no integers from 1 */
+  /**
+   * @param mode what a step computes
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1
+   */
   constructor(
     protected readonly mode: RecurrentMode,
     readonly inputSize: number,
@@ -103,8 +110,14 @@ export abstract class RecurrentCell<State> extends Module<[input: Tensor, state?
  * for (const x of steps) h = cell.forward(x, h); // x: [3, 10]
  */
 export class RNNCell extends RecurrentCell<Tensor> {
+  /** What a step ends in. */
   readonly nonlinearity: "tanh" | "relu";
 
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1, or another nonlinearity
+   */
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     const { nonlinearity = "tanh" } = options;
     if (nonlinearity !== "tanh" && nonlinearity !== "relu") {
@@ -118,10 +131,19 @@ export class RNNCell extends RecurrentCell<Tensor> {
   forward(input: Tensor, h: Tensor | null = null): Tensor {
     return this.run(input, h === null ? null : [h])[0];
   }
+
+  override extraRepr(): string {
+    return `${super.extraRepr()}${this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity}`}`;
+  }
 }
 
 /** One step of a GRU (`torch.nn.GRUCell`): input [N, inputSize] and h [N, hiddenSize] to the new h. See `GRU`. */
 export class GRUCell extends RecurrentCell<Tensor> {
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1
+   */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentCellOptions = {}) {
     super("gru", inputSize, hiddenSize, options);
   }
@@ -140,6 +162,11 @@ export class GRUCell extends RecurrentCell<Tensor> {
  * const [h, c] = cell.forward(gd.randn([3, 10])); // both [3, 20]
  */
 export class LSTMCell extends RecurrentCell<readonly [h: Tensor, c: Tensor]> {
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1
+   */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentCellOptions = {}) {
     super("lstm", inputSize, hiddenSize, options);
   }

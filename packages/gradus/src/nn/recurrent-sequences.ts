@@ -2,6 +2,7 @@
 
 import { ArgumentError, arange, isTensor, ShapeError, stack, type Tensor, tensor } from "../tensor/index.ts";
 
+/** Options of `padSequence`. */
 export interface PadSequenceOptions {
   /** Whether the result is [N, L, ...] instead of [L, N, ...]. Default false. */
   readonly batchFirst?: boolean;

@@ -23,6 +23,7 @@ import { defaultParameter } from "./init.ts";
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** What recurrent layers of all kinds take. */
 export interface RecurrentOptions {
   /** How many layers stand on each other, each reading the outputs of the one below. Default 1. */
   readonly numLayers?: number;
@@ -38,11 +39,13 @@ export interface RecurrentOptions {
   readonly dtype?: DType;
 }
 
+/** Options of `RNN`. */
 export interface RNNOptions extends RecurrentOptions {
   /** Default "tanh". */
   readonly nonlinearity?: "tanh" | "relu";
 }
 
+/** Options of `LSTM`. */
 export interface LSTMOptions extends RecurrentOptions {
   /** Outputs of this size, projected from the hidden ones (Sak et al., 2014); 0 for no projection. Default 0. */
   readonly projSize?: number;
@@ -56,13 +59,24 @@ interface Run {
 
 /** What recurrent layers of all kinds share. `State` is what they take and give as the state. */
 export abstract class RecurrentLayer<State> extends Module<[input: Tensor, state?: State | null], [Tensor, State]> {
+  /** How many layers stand on each other. */
   readonly numLayers: number;
+  /** Whether there are biases. */
   readonly bias: boolean;
+  /** Whether inputs and outputs are [N, L, features] instead of [L, N, features]. */
   readonly batchFirst: boolean;
+  /** The probability of dropping an output of a layer on its way to the next one, in training. */
   readonly dropout: number;
+  /** Whether every layer also reads the sequence backwards. */
   readonly bidirectional: boolean;
 
-  /** @throws ArgumentError for sizes that are no integers from 1, or a dropout that is no probability */
+  /**
+   * @param mode what a step computes
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @param projSize features of an output where it is projected; 0 for no projection
+   * @throws ArgumentError for sizes that are no integers from 1, or a dropout that is no probability
+   */
   constructor(
     protected readonly mode: RecurrentMode,
     readonly inputSize: number,
@@ -241,8 +255,14 @@ export abstract class RecurrentLayer<State> extends Module<[input: Tensor, state
  * const [output, h] = rnn.forward(gd.randn([5, 3, 10])); // [5, 3, 20] and [2, 3, 20]
  */
 export class RNN extends RecurrentLayer<Tensor> {
+  /** What a step ends in. */
   readonly nonlinearity: "tanh" | "relu";
 
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1, or another nonlinearity
+   */
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     const { nonlinearity = "tanh" } = options;
     if (nonlinearity !== "tanh" && nonlinearity !== "relu") {
@@ -261,6 +281,10 @@ export class RNN extends RecurrentLayer<Tensor> {
     const run = this.run(input, state === null ? null : [state]);
     return [run.output, run.state[0]];
   }
+
+  override extraRepr(): string {
+    return `${super.extraRepr()}${this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity}`}`;
+  }
 }
 
 /**
@@ -274,6 +298,11 @@ export class RNN extends RecurrentLayer<Tensor> {
  * const [output, h] = gru.forward(gd.randn([3, 5, 10])); // [3, 5, 40] and [2, 3, 20]
  */
 export class GRU extends RecurrentLayer<Tensor> {
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1
+   */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super("gru", inputSize, hiddenSize, 0, options);
   }
@@ -302,6 +331,11 @@ export class GRU extends RecurrentLayer<Tensor> {
  * const [output, [h, c]] = lstm.forward(gd.randn([64, 28, 28])); // [64, 28, 128], [1, 64, 128], [1, 64, 128]
  */
 export class LSTM extends RecurrentLayer<readonly [h: Tensor, c: Tensor]> {
+  /**
+   * @param inputSize features of an input
+   * @param hiddenSize features of the state
+   * @throws ArgumentError for sizes that are no integers from 1, or a projection that is not smaller than the state
+   */
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
     super("lstm", inputSize, hiddenSize, options.projSize ?? 0, options);
   }

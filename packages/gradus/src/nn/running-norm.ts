@@ -5,6 +5,7 @@ import { type DType, ones, Parameter, ShapeError, type Tensor, zeros } from "../
 import { checkSizes } from "./linear.ts";
 import { Module } from "./module.ts";
 
+/** Options of batch and instance normalization layers. */
 export interface RunningNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -35,10 +36,15 @@ export abstract class RunningNorm extends Module {
   declare readonly numBatchesTracked?: Tensor;
   /** The number of channels; 0 in a lazy layer that has seen no input. */
   numFeatures: number;
+  /** What is added to the variance, so that it has a root. */
   readonly eps: number;
+  /** How much of a running statistic is the newest batch's; null stands for what the layers say of it. */
   readonly momentum: number | null;
+  /** Whether there is a learned weight and bias for every channel. */
   readonly affine: boolean;
+  /** Whether running statistics are kept for evaluation. */
   readonly trackRunningStats: boolean;
+  /** Of the parameters and buffers. */
   protected readonly dtype: DType;
 
   constructor(numFeatures: number, options: RunningNormOptions) {

@@ -7,6 +7,7 @@ import type { AnyModule } from "./module.ts";
 /** Tensors by key, as `module.stateDict()` and the readers of files give them. */
 export type StateDict = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
+/** Options of `loadStateDict`. */
 export interface LoadOptions {
   /** Whether keys that are missing or unexpected are errors. Default true. */
   readonly strict?: boolean;
@@ -14,19 +15,30 @@ export interface LoadOptions {
 
 /** Which keys the module and the dict did not share. */
 export interface LoadReport {
+  /** Keys of the module that the dict has not. */
   readonly missingKeys: readonly string[];
+  /** Keys of the dict that the module has not. */
   readonly unexpectedKeys: readonly string[];
 }
 
 /** A tensor of a state dict whose shape is not the module's. */
 export interface ShapeMismatch {
+  /** Where both have a tensor. */
   readonly key: string;
+  /** The shape of the module's. */
   readonly expected: readonly number[];
+  /** The shape of the dict's. */
   readonly found: readonly number[];
 }
 
 /** A state dict that does not fit a module. */
 export class StateDictError extends GradusError implements LoadReport {
+  /**
+   * @param module the name of the module's class
+   * @param missingKeys keys of the module that the dict has not
+   * @param unexpectedKeys keys of the dict that the module has not
+   * @param mismatches tensors of other shapes
+   */
   constructor(
     module: string,
     readonly missingKeys: readonly string[],

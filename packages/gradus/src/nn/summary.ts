@@ -2,10 +2,11 @@
 // tensors are lazy, nothing is computed.
 
 import { ArgumentError, type DType, dtypes, isFloat, isTensor, type Tensor, zeros } from "../tensor/index.ts";
-import { Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d } from "./conv.ts";
+import { Convolution, TransposedConvolution } from "./conv.ts";
 import { Linear } from "./linear.ts";
 import type { AnyModule, Module } from "./module.ts";
 
+/** Options of `summary`. */
 export interface SummaryOptions {
   /** How many samples the model is shown. Default 1. */
   readonly batchSize?: number;
@@ -17,12 +18,15 @@ export interface SummaryOptions {
 export interface LayerSummary {
   /** The path in the model; "" for the model itself. */
   readonly name: string;
+  /** The name of the layer's class. */
   readonly type: string;
+  /** How many modules it lies in; 0 for the model itself. */
   readonly depth: number;
   /** The shape of the output, or of the first tensor of several. */
   readonly outputShape: readonly number[];
   /** Parameters of this layer itself, without its children's; 0 where they were counted at an earlier call. */
   readonly parameters: number;
+  /** Those of `parameters` that require a gradient. */
   readonly trainableParameters: number;
   /** Multiplications with additions of a Linear or convolution, for the whole batch; else 0. */
   readonly multiplyAdds: number;
@@ -33,11 +37,11 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((product, exte
 /** Every output element of a linear map takes as many multiply-adds as a row of the weight has elements. */
 function multiplyAddsOf(module: AnyModule, input: Tensor, output: Tensor): number {
   if (module instanceof Linear) return output.numel() * module.inFeatures;
-  if (module instanceof Conv1d || module instanceof Conv2d) {
+  if (module instanceof Convolution) {
     return (output.numel() * module.weight.numel()) / module.outChannels;
   }
   // The transposed one spreads every input element over a kernel of every output channel of its group.
-  if (module instanceof ConvTranspose1d || module instanceof ConvTranspose2d) {
+  if (module instanceof TransposedConvolution) {
     return (input.numel() * module.weight.numel()) / module.inChannels;
   }
   return 0;
@@ -53,10 +57,22 @@ function firstTensor(value: unknown): Tensor | undefined {
   return undefined;
 }
 
+/** What a model takes, in bytes. */
+export interface SummaryBytes {
+  /** Of all inputs. */
+  readonly input: number;
+  /** Of the outputs of all layers. */
+  readonly outputs: number;
+  /** Of all parameters. */
+  readonly parameters: number;
+}
+
 /** What `summary` gives: the numbers, and as text a table. */
 export class ModelSummary {
   constructor(
+    /** All calls of layers, in the order in which they began. */
     readonly layers: readonly LayerSummary[],
+    /** The shapes of the model's inputs, the batch included. */
     readonly inputShapes: readonly (readonly number[])[],
     private readonly inputBytes: number,
     private readonly parameterBytes: number,
@@ -67,25 +83,29 @@ export class ModelSummary {
     return this.layers.reduce((sum, layer) => sum + layer[field], 0);
   }
 
+  /** How many numbers the model has; those that layers share count once. */
   get totalParameters(): number {
     return this.total("parameters");
   }
 
+  /** How many of them require a gradient. */
   get trainableParameters(): number {
     return this.total("trainableParameters");
   }
 
+  /** Multiplications with additions of all linear layers and convolutions, for the whole batch. */
   get totalMultiplyAdds(): number {
     return this.total("multiplyAdds");
   }
 
   /** Bytes of the input, of all layers' outputs (not of containers, whose outputs are their last layer's), and of parameters. */
-  get bytes(): { readonly input: number; readonly outputs: number; readonly parameters: number } {
+  get bytes(): SummaryBytes {
     const leaves = this.layers.filter(({ depth }, i) => !((this.layers[i + 1]?.depth ?? 0) > depth));
     const outputs = leaves.reduce((sum, { outputShape }) => sum + sizeOf(outputShape) * this.elementBytes, 0);
     return { input: this.inputBytes, outputs, parameters: this.parameterBytes };
   }
 
+  /** The table, and below it what it adds up to. */
   toString(): string {
     const whole = (value: number): string => value.toLocaleString("en-US");
     const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`;

@@ -12,6 +12,7 @@ import { Linear } from "./linear.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { LayerNorm } from "./normalization.ts";
 
+/** Options of the layers of encoder and decoder. */
 export interface TransformerLayerOptions {
   /** Features between the two linear layers. Default 2048. */
   readonly dimFeedforward?: number;
@@ -47,12 +48,17 @@ function activationOf(
 
 /** What layers of encoder and decoder share: their sizes, and the way through the two linear layers. */
 abstract class TransformerLayer<Inputs extends readonly unknown[]> extends Module<Inputs, Tensor> {
+  /** What stands between the two linear layers. */
   protected readonly activation: (x: Tensor) => Tensor;
+  /** Whether each part normalizes its input instead of its result. */
   protected readonly normFirst: boolean;
 
   constructor(
+    /** The number of features. */
     readonly dModel: number,
+    /** The number of heads of each attention. */
     readonly nhead: number,
+    /** As they were given. */
     readonly options: TransformerLayerOptions,
   ) {
     super();
@@ -60,6 +66,7 @@ abstract class TransformerLayer<Inputs extends readonly unknown[]> extends Modul
     this.normFirst = options.normFirst ?? false;
   }
 
+  /** A new attention of the layer's sizes, registered under PyTorch's key. */
   protected attention(name: string): MultiheadAttention {
     const { dropout = 0.1, batchFirst, bias, dtype } = this.options;
     return this.registerModule(
@@ -68,20 +75,24 @@ abstract class TransformerLayer<Inputs extends readonly unknown[]> extends Modul
     );
   }
 
+  /** A new normalization over the features. */
   protected norm(): LayerNorm {
     const { layerNormEps: eps, bias, dtype } = this.options;
     return new LayerNorm(this.dModel, { eps, bias, dtype });
   }
 
+  /** A new linear layer with the layer's choice of bias and dtype. */
   protected linear(inFeatures: number, outFeatures: number): Linear {
     const { bias, dtype } = this.options;
     return new Linear(inFeatures, outFeatures, { bias, dtype });
   }
 
+  /** Features between the two linear layers. */
   protected get feedforwardSize(): number {
     return this.options.dimFeedforward ?? 2048;
   }
 
+  /** A new dropout with the layer's probability. */
   protected newDropout(): Dropout {
     return new Dropout(this.options.dropout ?? 0.1);
   }
@@ -96,6 +107,7 @@ abstract class TransformerLayer<Inputs extends readonly unknown[]> extends Modul
   }
 }
 
+/** What the `forward` of an encoder's layer takes besides its input. */
 export interface EncoderLayerCallOptions {
   /** As the `attnMask` of `MultiheadAttention`: [L, L] or [N nhead, L, L]; bool, true hiding, or float. Default: none. */
   readonly srcMask?: Tensor | null;
@@ -112,13 +124,21 @@ export interface EncoderLayerCallOptions {
  * layer.forward(gd.randn([2, 10, 64])).shape // [2, 10, 64]
  */
 export class TransformerEncoderLayer extends TransformerLayer<[src: Tensor, options?: EncoderLayerCallOptions]> {
+  /** Attention of the input to itself, under the key "self_attn". */
   readonly selfAttn = this.attention("self_attn");
+  /** From dModel features to dimFeedforward. */
   readonly linear1 = this.linear(this.dModel, this.feedforwardSize);
+  /** Of the hidden features between the two linear layers. */
   readonly dropout = this.newDropout();
+  /** From dimFeedforward features to dModel. */
   readonly linear2 = this.linear(this.feedforwardSize, this.dModel);
+  /** Of self-attention: of its result with the residual, or with `normFirst` of its input. */
   readonly norm1 = this.norm();
+  /** Of the linear layers, likewise. */
   readonly norm2 = this.norm();
+  /** Of what self-attention gives. */
   readonly dropout1 = this.newDropout();
+  /** Of what the linear layers give. */
   readonly dropout2 = this.newDropout();
 
   /** @throws ArgumentError if the heads do not divide the features, or there is no such activation */
@@ -139,6 +159,7 @@ export class TransformerEncoderLayer extends TransformerLayer<[src: Tensor, opti
   }
 }
 
+/** What the `forward` of a decoder and of its layer takes besides its inputs. */
 export interface DecoderLayerCallOptions {
   /** Self-attention's mask: [T, T] or [N nhead, T, T]; bool, true hiding, or float. Default: none. */
   readonly tgtMask?: Tensor | null;
@@ -158,16 +179,27 @@ export interface DecoderLayerCallOptions {
 export class TransformerDecoderLayer extends TransformerLayer<
   [tgt: Tensor, memory: Tensor, options?: DecoderLayerCallOptions]
 > {
+  /** Attention of the target to itself, under the key "self_attn". */
   readonly selfAttn = this.attention("self_attn");
+  /** Attention of the target to the memory, under the key "multihead_attn". */
   readonly multiheadAttn = this.attention("multihead_attn");
+  /** From dModel features to dimFeedforward. */
   readonly linear1 = this.linear(this.dModel, this.feedforwardSize);
+  /** Of the hidden features between the two linear layers. */
   readonly dropout = this.newDropout();
+  /** From dimFeedforward features to dModel. */
   readonly linear2 = this.linear(this.feedforwardSize, this.dModel);
+  /** Of self-attention: of its result with the residual, or with `normFirst` of its input. */
   readonly norm1 = this.norm();
+  /** Of the attention to the memory, likewise. */
   readonly norm2 = this.norm();
+  /** Of the linear layers, likewise. */
   readonly norm3 = this.norm();
+  /** Of what self-attention gives. */
   readonly dropout1 = this.newDropout();
+  /** Of what the attention to the memory gives. */
   readonly dropout2 = this.newDropout();
+  /** Of what the linear layers give. */
   readonly dropout3 = this.newDropout();
 
   /** @throws ArgumentError if the heads do not divide the features, or there is no such activation */
@@ -193,7 +225,7 @@ export class TransformerDecoderLayer extends TransformerLayer<
 }
 
 /** A layer to copy, or what makes the layer at each place. */
-type LayerSource<Layer> = Layer | ((index: number) => Layer);
+export type LayerSource<Layer> = Layer | ((index: number) => Layer);
 
 interface Copied {
   readonly dModel: number;
@@ -233,11 +265,13 @@ function stackOf<Layer extends AnyModule & Copied>(
   );
 }
 
+/** Options of `TransformerEncoder` and `TransformerDecoder`. */
 export interface TransformerStackOptions {
   /** What normalizes the result. Default: nothing. */
   readonly norm?: Module | null;
 }
 
+/** What the `forward` of `TransformerEncoder` takes besides its input. */
 export interface EncoderCallOptions {
   /** As the `attnMask` of `MultiheadAttention`: [L, L] or [N nhead, L, L]; bool, true hiding, or float. Default: none. */
   readonly mask?: Tensor | null;
@@ -254,7 +288,9 @@ export interface EncoderCallOptions {
  * const other = new nn.TransformerEncoder(() => new nn.TransformerEncoderLayer(64, 8), 6); // six of their own
  */
 export class TransformerEncoder extends Module<[src: Tensor, options?: EncoderCallOptions], Tensor> {
+  /** In the order in which they are run. */
   readonly layers: ModuleList<TransformerEncoderLayer>;
+  /** What normalizes the result, or null. */
   readonly norm: Module | null;
 
   /**
@@ -285,7 +321,9 @@ export class TransformerDecoder extends Module<
   [tgt: Tensor, memory: Tensor, options?: DecoderLayerCallOptions],
   Tensor
 > {
+  /** In the order in which they are run. */
   readonly layers: ModuleList<TransformerDecoderLayer>;
+  /** What normalizes the result, or null. */
   readonly norm: Module | null;
 
   /**
@@ -319,6 +357,7 @@ export function generateSquareSubsequentMask(size: number): Tensor {
   return where(causalMask(size, size), 0, full([size, size], Number.NEGATIVE_INFINITY));
 }
 
+/** Options of `Transformer`: those of its layers, and how many there are. */
 export interface TransformerOptions extends TransformerLayerOptions {
   /** Default 6. */
   readonly numEncoderLayers?: number;
@@ -326,6 +365,7 @@ export interface TransformerOptions extends TransformerLayerOptions {
   readonly numDecoderLayers?: number;
 }
 
+/** What the `forward` of `Transformer` takes besides its inputs. */
 export interface TransformerCallOptions extends DecoderLayerCallOptions {
   /** The encoder's mask: [S, S] or [N nhead, S, S]. Default: none. */
   readonly srcMask?: Tensor | null;
@@ -343,11 +383,18 @@ export interface TransformerCallOptions extends DecoderLayerCallOptions {
  * model.forward(gd.randn([2, 10, 64]), gd.randn([2, 7, 64]), { tgtMask }).shape // [2, 7, 64]
  */
 export class Transformer extends Module<[src: Tensor, tgt: Tensor, options?: TransformerCallOptions], Tensor> {
+  /** `nn.generateSquareSubsequentMask`, where PyTorch has it. */
   static readonly generateSquareSubsequentMask = generateSquareSubsequentMask;
+  /** Makes the memory of the source. */
   readonly encoder: TransformerEncoder;
+  /** Makes the output of the target and the memory. */
   readonly decoder: TransformerDecoder;
 
-  /** @throws ArgumentError if the heads do not divide the features, or there is no such activation */
+  /**
+   * @param dModel the number of features. Default 512
+   * @param nhead the number of heads of each attention; it divides dModel. Default 8
+   * @throws ArgumentError if the heads do not divide the features, or there is no such activation
+   */
   constructor(
     readonly dModel = 512,
     readonly nhead = 8,

@@ -15,6 +15,7 @@ import { Module } from "./module.ts";
  * up.forward(x); // [N, C, 16, 16] to [N, C, 32, 32]
  */
 export class Upsample extends Module {
+  /** @param options a size or a factor, and how values between pixels are found */
   constructor(readonly options: InterpolateOptions) {
     super();
   }
@@ -24,9 +25,9 @@ export class Upsample extends Module {
   }
 
   override extraRepr(): string {
-    const { size, scaleFactor, mode = "nearest" } = this.options;
+    const { size, scaleFactor, mode = "nearest", alignCorners = null } = this.options;
     const extent = scaleFactor ? `scaleFactor=${sizeText(scaleFactor)}` : `size=${size ? sizeText(size) : "null"}`;
-    return `${extent}, mode=${mode}`;
+    return `${extent}, mode=${mode}${alignCorners === null ? "" : `, alignCorners=${alignCorners}`}`;
   }
 }
 
@@ -35,6 +36,7 @@ export type Upsampling2dOptions = Pick<InterpolateOptions, "size" | "scaleFactor
 
 /** Repeats pixels of [N, C, H, W] (`torch.nn.UpsamplingNearest2d`). */
 export class UpsamplingNearest2d extends Upsample {
+  /** @param options the size of the result, or the factor of each dimension */
   constructor({ size, scaleFactor }: Upsampling2dOptions) {
     super({ size, scaleFactor, mode: "nearest" });
   }
@@ -42,6 +44,7 @@ export class UpsamplingNearest2d extends Upsample {
 
 /** Interpolates between the pixels of [N, C, H, W], whose corners stay (`torch.nn.UpsamplingBilinear2d`). */
 export class UpsamplingBilinear2d extends Upsample {
+  /** @param options the size of the result, or the factor of each dimension */
   constructor({ size, scaleFactor }: Upsampling2dOptions) {
     super({ size, scaleFactor, mode: "bilinear", alignCorners: true });
   }

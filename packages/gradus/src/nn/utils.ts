@@ -1,7 +1,9 @@
 // What is done to models and gradients between the layers (`torch.nn.utils`).
 
+/** Sequences of different lengths in one batch (`torch.nn.utils.rnn`). */
 export * as rnn from "./recurrent-sequences.ts";
 export {
+  type CheckedNormOptions,
   clipGradNorm_,
   clipGradsWithNorm_,
   clipGradValue_,

@@ -7,6 +7,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges, unit } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `Adadelta`. */
 export interface AdadeltaOptions extends DecayOptions {
   /** How slowly the mean squares of gradients and updates change. Default 0.9. */
   readonly rho?: number;

@@ -6,6 +6,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `Adagrad`. */
 export interface AdagradOptions extends DecayOptions {
   /** How the rate falls by itself: lr / (1 + (step - 1) lrDecay). Default 0. */
   readonly lrDecay?: number;

@@ -7,6 +7,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, decayed } from "./weight-decay.ts";
 
+/** Options of `Adam` and `AdamW`. */
 export interface AdamOptions extends DecayOptions, MomentOptions {
   /** Whether the largest mean square so far is used. Default false. */
   readonly amsgrad?: boolean;
@@ -16,6 +17,7 @@ const defaults: Required<AdamOptions> = { ...decayDefaults, ...momentDefaults, a
 
 /** The common part; how weights decay is the subclass's. */
 abstract class AdamBase extends Optimizer<AdamOptions> {
+  /** Whether weights decay apart from the gradient. */
   protected abstract readonly isDecoupled: boolean;
 
   protected override get ranges(): Ranges {
@@ -55,6 +57,7 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
  * const optimizer = new optim.Adam(model.parameters(), { lr: 1e-3 });
  */
 export class Adam extends AdamBase {
+  /** The decay is a part of the gradient. */
   protected override readonly isDecoupled = false;
 
   /** Defaults: lr 1e-3, betas [0.9, 0.999], eps 1e-8, weightDecay 0. */
@@ -65,6 +68,7 @@ export class Adam extends AdamBase {
 
 /** Adam whose weights shrink by lr * weightDecay a step, apart from the gradient. */
 export class AdamW extends AdamBase {
+  /** Weights decay apart from the gradient. */
   protected override readonly isDecoupled = true;
 
   /** Defaults as Adam's, but for a weightDecay of 0.01. */

@@ -7,6 +7,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `Adamax`. */
 export interface AdamaxOptions extends DecayOptions, MomentOptions {}
 
 const defaults: Required<AdamaxOptions> = { ...decayDefaults, ...momentDefaults, lr: 0.002 };

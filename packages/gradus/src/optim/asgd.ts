@@ -6,6 +6,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `ASGD`. */
 export interface ASGDOptions extends DecayOptions {
   /** How fast the rate falls, and the share of a weight that decays. Default 1e-4. */
   readonly lambd?: number;

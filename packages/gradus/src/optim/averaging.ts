@@ -14,6 +14,7 @@ import { StepScalars } from "./optimizer.ts";
  */
 export type AverageFunction = (averaged: Tensor, current: Tensor, nAveraged: Tensor) => Tensor;
 
+/** Options of `AveragedModel`. */
 export interface AveragedModelOptions {
   /** How a weight joins the average. Default: all weigh the same. */
   readonly avgFn?: AverageFunction;
@@ -48,7 +49,10 @@ export class AveragedModel<Model extends AnyModule = AnyModule> {
   private readonly avgFn: AverageFunction;
   private isSwapped = false;
 
-  /** @param model whose weights are averaged; lazy layers must have seen an input */
+  /**
+   * @param model whose weights are averaged; lazy layers must have seen an input
+   * @param options how weights join the average, and whether buffers do
+   */
   constructor(
     readonly model: Model,
     { avgFn = equalWeights, useBuffers = false }: AveragedModelOptions = {},
@@ -169,6 +173,7 @@ export class AveragedModel<Model extends AnyModule = AnyModule> {
   }
 }
 
+/** Options of `ExponentialMovingAverage`. */
 export interface ExponentialMovingAverageOptions {
   /** How much of the average stays at an update, from 0 to 1. Default 0.999. */
   readonly decay?: number;
@@ -190,6 +195,11 @@ export class ExponentialMovingAverage<Model extends AnyModule = AnyModule> exten
   private kept = 0;
   private readonly useNumUpdates: boolean;
 
+  /**
+   * @param model whose weights are averaged; lazy layers must have seen an input
+   * @param options how slowly the average follows, and whether buffers do
+   * @throws ArgumentError for a decay that is not from 0 to 1
+   */
   constructor(model: Model, options: ExponentialMovingAverageOptions = {}) {
     const { decay = 0.999, useNumUpdates = false, useBuffers = false } = options;
     super(model, { useBuffers });
@@ -202,6 +212,7 @@ export class ExponentialMovingAverage<Model extends AnyModule = AnyModule> exten
     return this.kept;
   }
 
+  /** @throws ArgumentError unless it is from 0 to 1 */
   set decay(decay: number) {
     if (!(decay >= 0 && decay <= 1)) {
       throw new ArgumentError(this.constructor.name, `decay is ${decay}`, "Use a number from 0 to 1.");

@@ -4,7 +4,8 @@
 import { type AnyModule, BatchNorm1d, BatchNorm2d, BatchNorm3d, type Module } from "../nn/index.ts";
 import { flush, isTensor, noGrad, type Tensor } from "../tensor/index.ts";
 
-type Batches = AsyncIterable<Tensor | readonly Tensor[]> | Iterable<Tensor | readonly Tensor[]>;
+/** Batches of inputs; of those that are lists the first tensor is the input. */
+export type Batches = AsyncIterable<Tensor | readonly Tensor[]> | Iterable<Tensor | readonly Tensor[]>;
 type BatchNorm = BatchNorm1d | BatchNorm2d | BatchNorm3d;
 
 const isBatchNorm = (module: AnyModule): module is BatchNorm & AnyModule =>

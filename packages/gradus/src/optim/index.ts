@@ -12,7 +12,7 @@ export {
   ExponentialMovingAverage,
   type ExponentialMovingAverageOptions,
 } from "./averaging.ts";
-export { updateBn } from "./batch-statistics.ts";
+export { type Batches, updateBn } from "./batch-statistics.ts";
 export { LBFGS, type LBFGSOptions } from "./lbfgs.ts";
 export type { MomentOptions } from "./moments.ts";
 export { NAdam, type NAdamOptions } from "./nadam.ts";
@@ -24,6 +24,7 @@ export {
   Optimizer,
   type ParamGroup,
   StepScalars,
+  type ZeroGradOptions,
 } from "./optimizer.ts";
 export { RAdam, type RAdamOptions } from "./radam.ts";
 export type { Range, Ranges } from "./ranges.ts";

@@ -27,6 +27,7 @@ import { nonNegative, type Ranges } from "./ranges.ts";
 import type { OptimizerStateDict, StateValue } from "./state-dict.ts";
 import { type LinePoint, strongWolfe } from "./strong-wolfe.ts";
 
+/** Options of `LBFGS`. */
 export interface LBFGSOptions extends LearningRate {
   /** The most iterations a step. Default 20. */
   readonly maxIter?: number;
@@ -145,13 +146,13 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   /** Not used: a step is not made parameter by parameter. */
   protected override update(): void {}
 
+  /** Not possible: a step needs a closure. @throws ArgumentError */
+  override step(): Promise<void>;
   /**
    * Up to `maxIter` iterations.
    * @param closure computes the loss and its gradients anew: zeroGrad, forward, backward
    * @returns the loss that it gave at first
-   * @throws ArgumentError without a closure
    */
-  override step(): Promise<void>;
   override step(closure: Closure): Promise<Tensor>;
   override async step(closure?: Closure): Promise<unknown> {
     if (closure === undefined) {

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/index.ts";
 import type { StepScalars } from "./optimizer.ts";
 import { nonNegative, type Ranges, share } from "./ranges.ts";
 
+/** Options of optimizers that keep means of gradients and of their squares. */
 export interface MomentOptions {
   /** How slowly the means of gradients and of their squares change. Default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];

@@ -6,6 +6,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecoupledDecayOptions, decayDefaults, decayed } from "./weight-decay.ts";
 
+/** Options of `NAdam`. */
 export interface NAdamOptions extends DecoupledDecayOptions, MomentOptions {
   /** How fast the momentum approaches beta 1. Default 4e-3. */
   readonly momentumDecay?: number;

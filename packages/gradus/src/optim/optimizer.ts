@@ -27,10 +27,14 @@ import {
 import { Undo } from "./undo.ts";
 
 /** Parameters with options of their own; what is left out is the optimizer's. */
-export type GroupOptions<Options> = Partial<Options> & { readonly params: Tensor | Iterable<Tensor> };
+export type GroupOptions<Options> = Partial<Options> & {
+  /** What the group holds. */
+  readonly params: Tensor | Iterable<Tensor>;
+};
 
 /** A group as the optimizer holds it: every option, free to be changed between steps. */
 export type ParamGroup<Options> = { -readonly [K in keyof Options]-?: Options[K] } & {
+  /** What the group holds. */
   readonly params: readonly Tensor[];
   /** The learning rate that schedulers start from. */
   initialLr?: number;
@@ -45,6 +49,12 @@ export interface LearningRate {
   readonly lr?: number;
 }
 
+/** Options of `Optimizer.zeroGrad`. */
+export interface ZeroGradOptions {
+  /** Whether gradients become null, or zeros. Default true. */
+  readonly setToNone?: boolean;
+}
+
 /** Computes the loss again: `zeroGrad`, forward, `backward`. Gives the loss, a tensor of one element. */
 export type Closure = () => Tensor | Promise<Tensor>;
 
@@ -53,7 +63,10 @@ export class StepScalars {
   /** A handful, so that looking through them costs less than making a key. */
   private readonly made: { readonly name: string; readonly tensor: Tensor }[] = [];
 
-  /** @param name what the value is for: equal names (and dtypes) within a group are one scalar */
+  /**
+   * The scalar of a value, made when it is first asked for.
+   * @param name what the value is for: equal names (and dtypes) within a group are one scalar
+   */
   get(name: string, value: number, dtype: DType): Tensor {
     for (const { name: known, tensor } of this.made) if (known === name && tensor.dtype === dtype) return tensor;
     const tensor = scalar(value, { dtype });
@@ -62,12 +75,21 @@ export class StepScalars {
   }
 }
 
+/**
+ * What all optimizers are (`torch.optim.Optimizer`). To write one, extend it with `update` and, where options have
+ * other ranges than `lr`, with `ranges`.
+ */
 export abstract class Optimizer<Options extends LearningRate = LearningRate> {
+  /** The groups, whose options may be changed between steps. */
   readonly paramGroups: ParamGroup<Options>[] = [];
   /** What is remembered of each parameter, by PyTorch's names. */
   readonly state = new Map<Tensor, Record<string, StateValue>>();
 
-  /** @param defaults every option, for groups that do not set it */
+  /**
+   * @param params parameters, or groups of them with options of their own
+   * @param defaults every option, for groups that do not set it
+   * @throws ArgumentError for no parameters, and for options out of their ranges
+   */
   constructor(
     params: OptimizedParameters<Options>,
     protected readonly defaults: Required<Options>,
@@ -126,7 +148,7 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
   }
 
   /** Forgets all gradients, or with `setToNone: false` makes them zero. */
-  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+  zeroGrad({ setToNone = true }: ZeroGradOptions = {}): void {
     for (const { params } of this.paramGroups) {
       for (const parameter of params) {
         if (setToNone) parameter.grad = null;
@@ -138,11 +160,15 @@ export abstract class Optimizer<Options extends LearningRate = LearningRate> {
   /**
    * Updates every parameter that has a gradient, and computes all that waits: the forward and backward pass and the
    * updates are one program. Await it before the next step. After an error parameters and state are as before.
-   * @param closure called first, if given: zeroGrad, forward and backward stand in it
-   * @returns the loss that the closure gave
    * @throws ShapeError if a gradient has not its parameter's shape
    */
   step(): Promise<void>;
+  /**
+   * Has the loss and its gradients computed first, then makes a step.
+   * @param closure zeroGrad, forward and backward
+   * @returns the loss that the closure gave
+   * @throws ShapeError if a gradient has not its parameter's shape
+   */
   step(closure: Closure): Promise<Tensor>;
   async step(closure?: Closure): Promise<unknown> {
     const loss = closure === undefined ? undefined : await enableGrad(closure);

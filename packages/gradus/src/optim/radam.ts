@@ -7,6 +7,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecoupledDecayOptions, decayDefaults, decayed } from "./weight-decay.ts";
 
+/** Options of `RAdam`. */
 export interface RAdamOptions extends DecoupledDecayOptions, MomentOptions {}
 
 const defaults: Required<RAdamOptions> = { ...decayDefaults, ...momentDefaults, decoupledWeightDecay: false };

@@ -4,8 +4,11 @@ import { ArgumentError } from "../tensor/index.ts";
 
 /** Numbers from `low` up to `high`; `high` itself is in only if that is said. */
 export interface Range {
+  /** The least number, which is in the range. */
   readonly low: number;
+  /** Where the range ends. */
   readonly high: number;
+  /** Whether `high` itself is in the range. Default false. */
   readonly includesHigh?: boolean;
 }
 

@@ -7,6 +7,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges, unit } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `RMSprop`. */
 export interface RMSpropOptions extends DecayOptions {
   /** How slowly the mean square changes. Default 0.99. */
   readonly alpha?: number;

@@ -10,6 +10,7 @@ import {
   type StepScalars,
 } from "./optimizer.ts";
 
+/** Options of `Rprop`. */
 export interface RpropOptions extends LearningRate {
   /** By what a step shrinks where the sign has changed, and grows where it has not. Default [0.5, 1.2]. */
   readonly etas?: readonly [number, number];

@@ -5,6 +5,7 @@ import { type OptimizedParameters, Optimizer, type ParamGroup, type StepScalars 
 import { nonNegative, type Ranges } from "./ranges.ts";
 import { type DecayOptions, decayDefaults, penalized } from "./weight-decay.ts";
 
+/** Options of `SGD`. */
 export interface SGDOptions extends DecayOptions {
   /** How much of the last update goes on. Default 0. */
   readonly momentum?: number;
@@ -28,6 +29,10 @@ const defaults: Required<SGDOptions> = {
  * const optimizer = new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
  */
 export class SGD extends Optimizer<SGDOptions> {
+  /**
+   * Defaults: lr 1e-3, momentum 0, dampening 0, weightDecay 0, no look ahead.
+   * @throws ArgumentError for options out of their ranges, and for `nesterov` without momentum or with dampening
+   */
   constructor(params: OptimizedParameters<SGDOptions>, options: SGDOptions = {}) {
     super(params, { ...defaults, ...options });
   }

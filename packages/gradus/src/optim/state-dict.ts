@@ -17,8 +17,11 @@ export const hostNumbers: ReadonlySet<string> = new Set([
   "prev_loss",
 ]);
 
+/** An optimizer's state in PyTorch's structure and names. */
 export interface OptimizerStateDict {
+  /** What is remembered of each parameter that has taken a step, by its index over all groups. */
   readonly state: Readonly<Record<string, Readonly<Record<string, StateValue>>>>;
+  /** The options of each group, in snake_case, and under `params` the indices of its parameters. */
   readonly param_groups: readonly Readonly<Record<string, unknown>>[];
 }
 

@@ -12,6 +12,7 @@ export interface DecayOptions extends LearningRate {
   readonly maximize?: boolean;
 }
 
+/** Options of optimizers whose weights may also shrink by themselves. */
 export interface DecoupledDecayOptions extends DecayOptions {
   /** Whether weights shrink by lr * weightDecay a step instead of by a penalty, as in AdamW. Default false. */
   readonly decoupledWeightDecay?: boolean;

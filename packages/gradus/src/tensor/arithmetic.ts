@@ -16,6 +16,12 @@ import {
 } from "../graph/index.ts";
 import { isTensor, nodeOf, type Operand, Tensor } from "./tensor.ts";
 
+/** Options of `add` and `sub`. */
+export interface AddOptions {
+  /** What the other operand is multiplied by. Default 1. */
+  readonly alpha?: number;
+}
+
 /** The dtype two operands meet in. */
 export function commonDType(a: Operand, b: Operand): DType {
   if (isTensor(a)) return isTensor(b) ? promote(a.dtype, b.dtype) : promoteWithNumber(a.dtype, b);

@@ -5,6 +5,7 @@ import { build, type Node, ShapeError, sameShape, sizeOf } from "../graph/index.
 import { engine } from "./engine.ts";
 import { nodeOf, Tensor } from "./tensor.ts";
 
+/** Options of `Tensor.backward`. */
 export interface BackwardOptions {
   /** Keep the graph so that it can be walked again. Default: the value of `createGraph`. */
   readonly retainGraph?: boolean;
@@ -76,7 +77,9 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
   useUp(walked, options);
 }
 
+/** Options of `grad`. */
 export interface GradOptions extends BackwardOptions {
+  /** The gradient that each output begins with, of its shape. Default 1, for an output of one element. */
   readonly gradOutputs?: readonly (Tensor | undefined)[];
   /** Give null for inputs that the outputs do not depend on, instead of an error. Default false. */
   readonly allowUnused?: boolean;

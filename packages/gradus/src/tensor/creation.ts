@@ -12,8 +12,11 @@ import {
 } from "../graph/index.ts";
 import { isTensor, type NestedArray, Tensor } from "./tensor.ts";
 
+/** What every function that creates a tensor takes. */
 export interface CreateOptions {
+  /** Default: what the function says, mostly float32. */
   readonly dtype?: DType;
+  /** Whether gradients are recorded; for float dtypes only. Default false. */
   readonly requiresGrad?: boolean;
 }
 
@@ -21,26 +24,27 @@ function finish(result: Tensor, options: CreateOptions): Tensor {
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 
-type Nested =
+/** What `gd.tensor` takes besides a tensor: a number or truth value, lists of lists of them, or a typed array. */
+export type TensorData =
   | number
   | boolean
-  | readonly Nested[]
+  | readonly TensorData[]
   | Float32Array
   | Float64Array
   | Int32Array
   | Uint8Array
   | Uint8ClampedArray;
 
-function isList(value: Nested): value is Exclude<Nested, number | boolean> {
+function isList(value: TensorData): value is Exclude<TensorData, number | boolean> {
   return typeof value === "object";
 }
 
-function shapeOfNested(values: Nested): number[] {
+function shapeOfNested(values: TensorData): number[] {
   if (!isList(values)) return [];
   return values.length === 0 ? [0] : [values.length, ...shapeOfNested(values[0])];
 }
 
-function flattenNested(values: Nested, shape: readonly number[], into: number[]): void {
+function flattenNested(values: TensorData, shape: readonly number[], into: number[]): void {
   if (!isList(values)) {
     if (shape.length > 0) throw ragged(shape, []);
     into.push(Number(values));
@@ -53,7 +57,7 @@ function flattenNested(values: Nested, shape: readonly number[], into: number[])
 const ragged = (expected: readonly number[], found: readonly number[]): ShapeError =>
   new ShapeError("tensor", [expected, found], "the nested arrays are ragged", "All rows must have one length.");
 
-function firstOf(values: Nested): number | boolean | undefined {
+function firstOf(values: TensorData): number | boolean | undefined {
   return isList(values) ? (values.length === 0 ? undefined : firstOf(values[0])) : values;
 }
 
@@ -62,9 +66,9 @@ function firstOf(values: Nested): number | boolean | undefined {
  * dtype: float32 for plain numbers, bool for booleans, a typed array's own.
  * @throws ShapeError if the arrays are ragged
  */
-export function tensor(data: Nested | NestedArray | Tensor, options: CreateOptions = {}): Tensor {
+export function tensor(data: TensorData | NestedArray | Tensor, options: CreateOptions = {}): Tensor {
   if (isTensor(data)) return finish(options.dtype ? data.detach().to(options.dtype) : data.detach(), options);
-  const values = data as Nested;
+  const values = data as TensorData;
   if (ArrayBuffer.isView(values)) {
     const array = values instanceof Uint8ClampedArray ? new Uint8Array(values) : values;
     return finish(Tensor.fromArray(array, [array.length], options.dtype), options);
@@ -83,27 +87,33 @@ export function scalar(value: number, options: { dtype?: DType } = {}): Tensor {
   return Tensor.of(leaf("scalar", { value }, { shape: [], dtype: options.dtype ?? "float32" }) as unknown as Node);
 }
 
+/** A tensor of the given shape with one value everywhere, float32 unless `dtype` says otherwise (`torch.full`). */
 export function full(shape: readonly number[], value: number, options: CreateOptions = {}): Tensor {
   checkShape("full", shape);
   return finish(Tensor.of(build.full(value, [...shape], options.dtype ?? "float32")), options);
 }
 
+/** Zeros of the given shape, float32 by default (`torch.zeros`). */
 export function zeros(shape: readonly number[], options: CreateOptions = {}): Tensor {
   return full(shape, 0, options);
 }
 
+/** Ones of the given shape, float32 by default (`torch.ones`). */
 export function ones(shape: readonly number[], options: CreateOptions = {}): Tensor {
   return full(shape, 1, options);
 }
 
+/** One value everywhere, with the shape and, by default, the dtype of another tensor (`torch.full_like`). */
 export function fullLike(like: Tensor, value: number, options: CreateOptions = {}): Tensor {
   return full(like.shape, value, { dtype: like.dtype, ...options });
 }
 
+/** Zeros with the shape and, by default, the dtype of another tensor (`torch.zeros_like`). */
 export function zerosLike(like: Tensor, options: CreateOptions = {}): Tensor {
   return fullLike(like, 0, options);
 }
 
+/** Ones with the shape and, by default, the dtype of another tensor (`torch.ones_like`). */
 export function onesLike(like: Tensor, options: CreateOptions = {}): Tensor {
   return fullLike(like, 1, options);
 }

@@ -4,6 +4,7 @@ import type { Backend } from "../backends/backend.ts";
 import { ArgumentError } from "../graph/index.ts";
 import { engine } from "./engine.ts";
 
+/** What `init` chooses: the device, and how it makes its code. */
 export interface InitOptions {
   /** `cpu` compiles every step; `reference` interprets it in float64, slowly, as the oracle of tests. */
   readonly device?: "cpu" | "reference";
@@ -25,8 +26,11 @@ export interface InitOptions {
 
 /** What runs: for logs and bug reports. */
 export interface Config {
+  /** Which device computes. */
   readonly device: "cpu" | "reference";
+  /** What its programs are compiled to; the reference device interprets them. */
   readonly codegen: "interpret" | "wasm" | "native";
+  /** How many threads share a program's work. */
   readonly threads: number;
   /** One line on the choice, where there is something to say: what native code lacks, or that it cannot be kept on disk. */
   readonly note?: string;

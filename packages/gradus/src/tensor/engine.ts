@@ -35,8 +35,11 @@ interface Run {
 
 /** Counters that tests and the curious read. They only grow. */
 export interface EngineStatistics {
+  /** Programs that were compiled, each for a structure of the graph and the values kept of it. */
   readonly programsCompiled: number;
+  /** How often something was computed. */
   readonly flushes: number;
+  /** Kernels of all programs that were run. */
   readonly kernelsRun: number;
 }
 

@@ -4,6 +4,10 @@ import { formatShape, GradusError, type Node } from "../graph/index.ts";
 
 /** A value was asked for whose inputs have been overwritten since. Raised instead of a wrong number. */
 export class StaleTensorError extends GradusError {
+  /**
+   * @param wanted what was asked for
+   * @param overwritten the version of state it depends on, which is gone
+   */
   constructor(
     readonly wanted: Node,
     readonly overwritten: Node,

@@ -20,6 +20,11 @@ import { flip, narrow, reshape, sliceAlong } from "./views.ts";
 
 /** start, stop and step of a slice; `null` where Python leaves one out. Negative steps reverse. */
 export class Slice {
+  /**
+   * @param start where it begins; negative numbers count from the end. Default: at the beginning
+   * @param stop where it ends, itself excluded. Default: with the last element
+   * @param step from element to element, not 0; negative ones go backwards. Default 1
+   */
   constructor(
     readonly start: number | null = null,
     readonly stop: number | null = null,

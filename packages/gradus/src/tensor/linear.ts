@@ -6,6 +6,11 @@ import { nodeOf, Tensor } from "./tensor.ts";
 /** Labels for batch dimensions: any that the fixed ones of matmul ("m", "k", "n") do not use. */
 const batchLabels = "abcdefghijopqrstuvwxyz";
 
+/**
+ * The matrix product in all of PyTorch's combinations of ranks: [..., n, m] and [..., m, p] to [..., n, p]; the
+ * dimensions in front broadcast, and a vector is a row on the left and a column on the right (`torch.matmul`).
+ * @throws ShapeError if the inner dimensions differ, or an operand is a scalar
+ */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   if (a.ndim === 0 || b.ndim === 0)
     throw new ShapeError("matmul", [a.shape, b.shape], "both operands need at least one dimension");

@@ -3,6 +3,7 @@
 /** What is in force: the innermost entry. Async bodies may end in another order than they began, each ends its own. */
 const modes: { readonly recording: boolean }[] = [];
 
+/** Whether operations record gradients here and now (`torch.is_grad_enabled`). */
 export function isGradEnabled(): boolean {
   return modes.at(-1)?.recording ?? true;
 }

@@ -4,6 +4,18 @@ import { ArgumentError, build, normalizeAxis } from "../graph/index.ts";
 import type { ValuesAndIndices } from "./reductions.ts";
 import { nodeOf, Tensor } from "./tensor.ts";
 
+/** Options of `sort` and `argsort`. */
+export interface SortOptions {
+  /** Whether the largest comes first. Default false. */
+  readonly descending?: boolean;
+}
+
+/** Options of `topk`. */
+export interface TopkOptions {
+  /** Whether the largest elements are wanted, or the smallest. Default true. */
+  readonly largest?: boolean;
+}
+
 /** Indices that sort along a dimension; equal elements keep their order, NaN counts as the largest. */
 export function argsort(x: Tensor, dim: number, descending: boolean): Tensor {
   if (x.ndim === 0) return Tensor.of(build.full(0, [], "int32"));

@@ -5,7 +5,9 @@
 import { ArgumentError, build, checkShape, type DType, leaf, type Node, node, type Shape } from "../graph/index.ts";
 import { Tensor } from "./tensor.ts";
 
+/** All that a generator's coming numbers depend on; plain data, for checkpoints. */
 export interface GeneratorState {
+  /** From 0 to 2^32 - 1. */
   readonly seed: number;
   /** How many random tensors have been drawn. */
   readonly drawn: number;
@@ -16,11 +18,15 @@ export class Generator {
   private seed: number;
   private drawn = 0;
 
-  /** @param seed an integer, of which the low 32 bits count. Default: from the clock. */
+  /**
+   * Starts a stream of its own.
+   * @param seed an integer, of which the low 32 bits count. Default: from the clock.
+   */
   constructor(seed: number = Date.now()) {
     this.seed = seed >>> 0;
   }
 
+  /** Starts again from a seed, of which the low 32 bits count. @throws ArgumentError if it is no integer */
   manualSeed(seed: number): this {
     if (!Number.isInteger(seed)) throw new ArgumentError("manualSeed", `${seed} is no integer`);
     this.seed = seed >>> 0;
@@ -28,10 +34,12 @@ export class Generator {
     return this;
   }
 
+  /** Where the stream stands; `setState` goes back there (`torch.Generator.get_state`). */
   getState(): GeneratorState {
     return { seed: this.seed, drawn: this.drawn };
   }
 
+  /** Goes on from a state that `getState` gave: the same numbers come again (`torch.Generator.set_state`). */
   setState(state: GeneratorState): this {
     this.seed = state.seed >>> 0;
     this.drawn = state.drawn;
@@ -57,10 +65,13 @@ export function manualSeed(seed: number): Generator {
   return defaultGenerator.manualSeed(seed);
 }
 
+/** What every function that draws a tensor takes. */
 export interface RandomOptions {
+  /** Where the numbers come from. Default: the generator that `gd.manualSeed` seeds. */
   readonly generator?: Generator;
   /** float32 (default) or float64. */
   readonly dtype?: DType;
+  /** Whether gradients with respect to the drawn tensor are recorded. Default false. */
   readonly requiresGrad?: boolean;
 }
 

@@ -7,12 +7,21 @@ import { nodeOf, Tensor } from "./tensor.ts";
 /** One dimension, several, or all of them where it is left out. */
 export type Dims = number | readonly number[] | undefined;
 
+/** What becomes of dimensions that are reduced. */
 export interface KeepOptions {
   /** Keep reduced dimensions with size 1. Default false. */
   readonly keepdim?: boolean;
 }
 
+/** Options of `var` and `std`. */
+export interface VarianceOptions extends KeepOptions {
+  /** What the count is lessened by: 1 for the unbiased estimate, 0 for the mean of squares. Default 1. */
+  readonly correction?: number;
+}
+
+/** Elements that were chosen along a dimension, and where they stood there. */
 export interface ValuesAndIndices {
+  /** Of the input's dtype; gradients go to the elements that were chosen. */
   readonly values: Tensor;
   /** int32 */
   readonly indices: Tensor;

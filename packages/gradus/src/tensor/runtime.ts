@@ -16,6 +16,7 @@ export function statistics(): EngineStatistics {
   return engine.statistics;
 }
 
+/** What the device and the program that ran last hold. */
 export interface MemoryStatistics {
   /** Bytes of tensors that are held. */
   readonly liveBytes: number;
@@ -27,6 +28,7 @@ export interface MemoryStatistics {
   readonly codeBytes: number;
 }
 
+/** How much memory is held at present; throws if no device has been started. */
 export function memory(): MemoryStatistics {
   const { liveBytes } = engine.backend;
   const { arenaBytes = 0, kernels = 0, codeBytes = 0 } = engine.lastExecutable ?? {};

@@ -18,6 +18,7 @@ import {
   sizeOf,
   type TypedArray,
 } from "../graph/index.ts";
+import type { AddOptions } from "./arithmetic.ts";
 import * as arithmetic from "./arithmetic.ts";
 import { type BackwardOptions, backward, noteOwner, noteRetainGrad } from "./backward.ts";
 import { ready } from "./device.ts";
@@ -27,8 +28,9 @@ import { formatTensor } from "./format.ts";
 import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import { isGradEnabled } from "./mode.ts";
+import type { SortOptions, TopkOptions } from "./order.ts";
 import * as order from "./order.ts";
-import type { Dims, KeepOptions, ValuesAndIndices } from "./reductions.ts";
+import type { Dims, KeepOptions, ValuesAndIndices, VarianceOptions } from "./reductions.ts";
 import * as reductions from "./reductions.ts";
 import { Variable } from "./variable.ts";
 import * as views from "./views.ts";
@@ -39,6 +41,7 @@ export type Operand = Tensor | number;
 /** Nested arrays of numbers, as `toArray` gives them. */
 export type NestedArray = number | NestedArray[];
 
+/** Whether a value is a `Tensor`, parameters included (`torch.is_tensor`). */
 export function isTensor(value: unknown): value is Tensor {
   return value instanceof Tensor;
 }
@@ -49,7 +52,7 @@ export function nodeOf(tensor: Tensor): Node {
 }
 
 /** Several numbers given one by one or as a list. */
-type Variadic = readonly number[] | readonly [readonly number[]];
+export type Variadic = readonly number[] | readonly [readonly number[]];
 const listOf = (values: Variadic): readonly number[] =>
   Array.isArray(values[0]) ? (values[0] as readonly number[]) : (values as readonly number[]);
 
@@ -67,6 +70,7 @@ export class Tensor {
   /** The gradient that `backward` has gathered, or null. */
   grad: Tensor | null = null;
 
+  /** For `of` and subclasses; users call `gd.tensor`. */
   protected constructor(node: Node) {
     this.current = node;
   }
@@ -96,10 +100,12 @@ export class Tensor {
     return new Tensor(start === 0 ? scaled : build.add(scaled, build.fullLike(start, scaled)));
   }
 
+  /** As `gd.cat`: tensors joined along a dimension they have. */
   static cat(tensors: readonly Tensor[], dim = 0): Tensor {
     return views.cat(tensors, dim);
   }
 
+  /** As `gd.stack`: tensors of one shape joined along a new dimension. */
   static stack(tensors: readonly Tensor[], dim = 0): Tensor {
     return views.stack(tensors, dim);
   }
@@ -111,14 +117,17 @@ export class Tensor {
     return this.variable === null ? this.current : (this.variable.node as unknown as Node);
   }
 
+  /** The extent of each dimension; `[]` for a scalar. */
   get shape(): readonly number[] {
     return this.variable?.shape ?? this.current.shape;
   }
 
+  /** What the elements are: float32, float64, int32, uint8 or bool. */
   get dtype(): DType {
     return this.variable?.dtype ?? this.current.dtype;
   }
 
+  /** The number of dimensions. */
   get ndim(): number {
     return this.shape.length;
   }
@@ -135,6 +144,7 @@ export class Tensor {
     return dim === undefined ? this.shape : this.shape[normalizeAxis("size", dim, this.ndim)];
   }
 
+  /** Whether gradients are recorded for what is computed from this tensor. */
   get requiresGrad(): boolean {
     return this.node.requiresGrad;
   }
@@ -249,6 +259,7 @@ export class Tensor {
     return (await this.data())[0];
   }
 
+  /** The single element, at once. @throws ReadError if there are more or none, and where `dataSync` throws it */
   itemSync(): number {
     this.checkSingle();
     return this.dataSync()[0];
@@ -267,6 +278,7 @@ export class Tensor {
     return nest(await this.data(), this.shape);
   }
 
+  /** Nested arrays of the tensor's shape, at once. @throws ReadError where `dataSync` throws it */
   toArraySync(): NestedArray {
     return nest(this.dataSync(), this.shape);
   }
@@ -286,6 +298,7 @@ export class Tensor {
     return this.toString();
   }
 
+  /** The word that stands before the printed elements. */
   protected get formatName(): string {
     return "tensor";
   }
@@ -323,31 +336,40 @@ export class Tensor {
     return this;
   }
 
+  /** Takes over the values of a tensor that broadcasts to this shape, or of a number, in this tensor's dtype. */
   copy_(source: Operand): this {
     const value = isTensor(source) ? source.to(this.dtype).expand(this.shape) : this.fullLike(source);
     return this.assign(value);
   }
-  add_(other: Operand, options: { alpha?: number } = {}): this {
+  /** `add`, in place. */
+  add_(other: Operand, options: AddOptions = {}): this {
     return this.assign(this.add(other, options));
   }
-  sub_(other: Operand, options: { alpha?: number } = {}): this {
+  /** `sub`, in place. */
+  sub_(other: Operand, options: AddOptions = {}): this {
     return this.assign(this.sub(other, options));
   }
+  /** `mul`, in place. */
   mul_(other: Operand): this {
     return this.assign(this.mul(other));
   }
+  /** `div`, in place; the quotient is cast to this tensor's dtype. */
   div_(other: Operand): this {
     return this.assign(this.div(other));
   }
+  /** `clamp`, in place. */
   clamp_(minimum?: number, maximum?: number): this {
     return this.assign(this.clamp(minimum, maximum));
   }
+  /** Sets all elements to 0. */
   zero_(): this {
     return this.fill_(0);
   }
+  /** Sets all elements to a number. */
   fill_(value: number): this {
     return this.assign(this.fullLike(value));
   }
+  /** `maskedFill`, in place. */
   maskedFill_(mask: Tensor, value: Operand): this {
     return this.assign(this.maskedFill(mask, value));
   }
@@ -366,31 +388,38 @@ export class Tensor {
   to(dtype: DType): Tensor {
     return dtype === this.dtype ? this : new Tensor(build.cast(nodeOf(this), dtype));
   }
+  /** The elements as float32. */
   float(): Tensor {
     return this.to("float32");
   }
+  /** The elements as float64. */
   double(): Tensor {
     return this.to("float64");
   }
+  /** The elements as int32, truncated towards 0. */
   int(): Tensor {
     return this.to("int32");
   }
+  /** Whether each element is not 0. */
   bool(): Tensor {
     return this.to("bool");
   }
 
   // Arithmetic ------------------------------------------------------------------------------------------------------
 
-  add(other: Operand, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+  /** this + alpha other; shapes broadcast, and dtypes are promoted as in PyTorch. */
+  add(other: Operand, { alpha = 1 }: AddOptions = {}): Tensor {
     return arithmetic.binary("add", this, alpha === 1 ? other : scaled(other, alpha));
   }
-  sub(other: Operand, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+  /** this - alpha other. */
+  sub(other: Operand, { alpha = 1 }: AddOptions = {}): Tensor {
     return arithmetic.binary("sub", this, alpha === 1 ? other : scaled(other, alpha));
   }
   /** other - this */
   rsub(other: Operand): Tensor {
     return arithmetic.binary("sub", other, this);
   }
+  /** The product of elements; shapes broadcast. */
   mul(other: Operand): Tensor {
     return arithmetic.binary("mul", this, other);
   }
@@ -398,6 +427,7 @@ export class Tensor {
   div(other: Operand): Tensor {
     return arithmetic.divide(this, other);
   }
+  /** The quotient rounded towards minus infinity, as Python's `//`. */
   floorDivide(other: Operand): Tensor {
     return arithmetic.floorDivide(this, other);
   }
@@ -405,30 +435,39 @@ export class Tensor {
   remainder(other: Operand): Tensor {
     return arithmetic.binary("remainder", this, other);
   }
+  /** Each element to a power. */
   pow(exponent: Operand): Tensor {
     return arithmetic.power(this, exponent);
   }
+  /** The larger of each two elements; shapes broadcast. */
   maximum(other: Operand): Tensor {
     return arithmetic.binary("max", this, other);
   }
+  /** The smaller of each two elements; shapes broadcast. */
   minimum(other: Operand): Tensor {
     return arithmetic.binary("min", this, other);
   }
+  /** Each element limited to [minimum, maximum]; a limit that is left out does not count, and NaN stays. */
   clamp(minimum?: number, maximum?: number): Tensor {
     return arithmetic.clamp(this, minimum, maximum);
   }
+  /** -x of each element. @throws DTypeError for bool */
   neg(): Tensor {
     return arithmetic.unary("neg", this);
   }
+  /** The magnitude of each element. */
   abs(): Tensor {
     return arithmetic.unary("abs", this);
   }
+  /** -1, 0 or 1 by the sign of each element. */
   sign(): Tensor {
     return arithmetic.unary("sign", this);
   }
+  /** The next integer downwards; integers stay. */
   floor(): Tensor {
     return isFloat(this.dtype) ? arithmetic.unary("floor", this) : this;
   }
+  /** The next integer upwards; integers stay. */
   ceil(): Tensor {
     return isFloat(this.dtype) ? arithmetic.unary("ceil", this) : this;
   }
@@ -436,99 +475,130 @@ export class Tensor {
   round(): Tensor {
     return isFloat(this.dtype) ? arithmetic.unary("round", this) : this;
   }
+  /** The next integer towards 0; integers stay. */
   trunc(): Tensor {
     return isFloat(this.dtype) ? arithmetic.unary("trunc", this) : this;
   }
+  /** e to the power of each element. */
   exp(): Tensor {
     return arithmetic.floatUnary("exp", this);
   }
+  /** exp(x) - 1, exact also near 0. */
   expm1(): Tensor {
     return arithmetic.floatUnary("expm1", this);
   }
+  /** The natural logarithm of each element. */
   log(): Tensor {
     return arithmetic.floatUnary("log", this);
   }
+  /** log(1 + x), exact also near 0. */
   log1p(): Tensor {
     return arithmetic.floatUnary("log1p", this);
   }
+  /** The logarithm to base 2 of each element. */
   log2(): Tensor {
     return this.log().mul(Math.LOG2E);
   }
+  /** The logarithm to base 10 of each element. */
   log10(): Tensor {
     return this.log().mul(Math.LOG10E);
   }
+  /** The square root of each element; NaN of negative ones. */
   sqrt(): Tensor {
     return arithmetic.floatUnary("sqrt", this);
   }
+  /** 1 / sqrt(x) of each element. */
   rsqrt(): Tensor {
     return arithmetic.floatUnary("rsqrt", this);
   }
+  /** x x of each element. */
   square(): Tensor {
     return this.mul(this);
   }
+  /** 1 / x of each element; integers are taken as float32. */
   reciprocal(): Tensor {
     return arithmetic.floatUnary("reciprocal", this);
   }
+  /** The sine of each element, in radians. */
   sin(): Tensor {
     return arithmetic.floatUnary("sin", this);
   }
+  /** The cosine of each element, in radians. */
   cos(): Tensor {
     return arithmetic.floatUnary("cos", this);
   }
+  /** The tangent of each element, in radians. */
   tan(): Tensor {
     return this.sin().div(this.cos());
   }
+  /** The hyperbolic tangent of each element. */
   tanh(): Tensor {
     return arithmetic.floatUnary("tanh", this);
   }
+  /** 1 / (1 + exp(-x)) of each element. */
   sigmoid(): Tensor {
     return arithmetic.floatUnary("sigmoid", this);
   }
+  /** The error function of each element. */
   erf(): Tensor {
     return arithmetic.floatUnary("erf", this);
   }
+  /** max(x, 0) of each element; NaN stays, and the gradient at 0 is 0. */
   relu(): Tensor {
     return arithmetic.relu(this);
   }
 
   // Comparisons and logic -------------------------------------------------------------------------------------------
 
+  /** Where this equals `other`, as bool; shapes broadcast. */
   eq(other: Operand): Tensor {
     return arithmetic.compare("eq", this, other);
   }
+  /** Where this differs from `other`, as bool; NaN differs from itself. */
   ne(other: Operand): Tensor {
     return arithmetic.compare("ne", this, other);
   }
+  /** Where this is less than `other`, as bool. */
   lt(other: Operand): Tensor {
     return arithmetic.compare("lt", this, other);
   }
+  /** Where this is at most `other`, as bool. */
   le(other: Operand): Tensor {
     return arithmetic.compare("le", this, other);
   }
+  /** Where this is greater than `other`, as bool. */
   gt(other: Operand): Tensor {
     return arithmetic.compare("lt", other, this);
   }
+  /** Where this is at least `other`, as bool. */
   ge(other: Operand): Tensor {
     return arithmetic.compare("le", other, this);
   }
+  /** Where both are not 0, as bool; shapes broadcast. */
   logicalAnd(other: Operand): Tensor {
     return arithmetic.logical("and", this, other);
   }
+  /** Where one of both is not 0, as bool. */
   logicalOr(other: Operand): Tensor {
     return arithmetic.logical("or", this, other);
   }
+  /** Where exactly one of both is not 0, as bool. */
   logicalXor(other: Operand): Tensor {
     return arithmetic.logical("xor", this, other);
   }
+  /** Where an element is 0, as bool. */
   logicalNot(): Tensor {
     return new Tensor(build.unary("not", build.cast(nodeOf(this), "bool")));
   }
+  /** Where an element is NaN, as bool. */
   isnan(): Tensor {
     return this.ne(this);
   }
+  /** Where an element is infinite, of either sign, as bool. */
   isinf(): Tensor {
     return this.abs().eq(Number.POSITIVE_INFINITY);
   }
+  /** Where an element is neither infinite nor NaN, as bool. */
   isfinite(): Tensor {
     return this.abs().lt(Number.POSITIVE_INFINITY);
   }
@@ -539,19 +609,23 @@ export class Tensor {
 
   // Reductions ------------------------------------------------------------------------------------------------------
 
+  /** The sum over dimensions, by default over all; bool and uint8 are summed as int32. */
   sum(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.sum(this, dim, keepdim);
   }
+  /** The mean over dimensions, by default over all; integers are taken as float32. */
   mean(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.mean(this, dim, keepdim);
   }
-  /** @param options.correction 1 (default) divides by n - 1, 0 by n */
-  var(dim?: Dims, { correction = 1, keepdim = false }: KeepOptions & { correction?: number } = {}): Tensor {
+  /** The variance over dimensions, by default over all and unbiased; integers are taken as float32. */
+  var(dim?: Dims, { correction = 1, keepdim = false }: VarianceOptions = {}): Tensor {
     return reductions.variance(this, dim, correction, keepdim);
   }
-  std(dim?: Dims, { correction = 1, keepdim = false }: KeepOptions & { correction?: number } = {}): Tensor {
+  /** The square root of `var`. */
+  std(dim?: Dims, { correction = 1, keepdim = false }: VarianceOptions = {}): Tensor {
     return reductions.variance(this, dim, correction, keepdim).sqrt();
   }
+  /** The product over dimensions, by default over all; its gradient is exact also where an element is 0. */
   prod(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.product(this, dim, keepdim);
   }
@@ -563,6 +637,7 @@ export class Tensor {
       ? reductions.largest(this, undefined, false)
       : reductions.maxAlong(this, normalizeAxis("max", dim, this.ndim), keepdim);
   }
+  /** The smallest element of all, or with a dimension its smallest elements and their indices. */
   min(): Tensor;
   min(dim: number, options?: KeepOptions): ValuesAndIndices;
   min(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor | ValuesAndIndices {
@@ -570,48 +645,62 @@ export class Tensor {
       ? reductions.smallest(this, undefined, false)
       : reductions.minAlong(this, normalizeAxis("min", dim, this.ndim), keepdim);
   }
+  /** The largest element over dimensions, by default over all; equal ones share the gradient. */
   amax(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.largest(this, dim, keepdim);
   }
+  /** The smallest element over dimensions, by default over all; equal ones share the gradient. */
   amin(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.smallest(this, dim, keepdim);
   }
+  /** Where the largest element is along a dimension, int32; without one, its place among all elements. */
   argmax(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.argmax(this, dim, keepdim);
   }
+  /** Where the smallest element is along a dimension, int32; without one, its place among all elements. */
   argmin(dim?: number, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.argmin(this, dim, keepdim);
   }
+  /** Whether an element is not 0, over dimensions or by default over all. */
   any(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.any(this, dim, keepdim);
   }
+  /** Whether no element is 0, over dimensions or by default over all. */
   all(dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.all(this, dim, keepdim);
   }
+  /** The vector norm of order p over dimensions, by default over all (`torch.linalg.vector_norm`); infinite p too. */
   norm(p = 2, dim?: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.norm(this, p, dim, keepdim);
   }
+  /** log of the sum of exp over dimensions, without overflow. */
   logsumexp(dim: Dims, { keepdim = false }: KeepOptions = {}): Tensor {
     return reductions.logSumExp(this, dim, keepdim);
   }
+  /** exp divided by its sum along a dimension, without overflow; integers are taken as float32. */
   softmax(dim: number): Tensor {
     return reductions.softmax(this, dim);
   }
+  /** log of `softmax`, exact also where that is almost 0. */
   logSoftmax(dim: number): Tensor {
     return reductions.logSoftmax(this, dim);
   }
 
   // Views -----------------------------------------------------------------------------------------------------------
 
+  /** The elements in another shape, in row-major order; one extent may be -1: as many as are left. */
   reshape(...shape: Variadic): Tensor {
     return views.reshape(this, listOf(shape));
   }
+  /** The same as `reshape`: a view is a value here, nothing is shared. */
   view(...shape: Variadic): Tensor {
     return views.reshape(this, listOf(shape));
   }
+  /** The dimensions in another order; each has to be named once. */
   permute(...dims: Variadic): Tensor {
     return views.permute(this, listOf(dims));
   }
+  /** Two dimensions exchanged. */
   transpose(dim0: number, dim1: number): Tensor {
     return views.transpose(this, dim0, dim1);
   }
@@ -619,35 +708,45 @@ export class Tensor {
   get T(): Tensor {
     return views.permute(this, axesFrom(0, this.ndim).reverse());
   }
+  /** A matrix transposed; vectors and scalars stay. @throws ShapeError from three dimensions on */
   t(): Tensor {
     if (this.ndim > 2)
       throw new ShapeError("t", [this.shape], "only a matrix can be transposed so", "Use transpose(dim0, dim1).");
     return this.T;
   }
+  /** A dimension of size 1 more, which stands at `dim` afterwards. */
   unsqueeze(dim: number): Tensor {
     return views.unsqueeze(this, dim);
   }
+  /** Without dimensions of size 1: all of them, or those given. */
   squeeze(dim?: number | readonly number[]): Tensor {
     return views.squeeze(this, dim);
   }
+  /** Dimensions from `startDim` to `endDim`, both included, made one; by default all. */
   flatten(startDim = 0, endDim = -1): Tensor {
     return views.flatten(this, startDim, endDim);
   }
+  /** One dimension split into several, of which one may be -1. */
   unflatten(dim: number, sizes: readonly number[]): Tensor {
     return views.unflatten(this, dim, sizes);
   }
+  /** Dimensions of size 1 repeated, and new ones in front; -1 keeps a dimension as it is. */
   expand(...shape: Variadic): Tensor {
     return views.expand(this, listOf(shape));
   }
+  /** The tensor so many times along each dimension, new ones in front included. */
   repeat(...repeats: Variadic): Tensor {
     return views.repeat(this, listOf(repeats));
   }
+  /** The order of elements reversed along dimensions. */
   flip(dims: number | readonly number[]): Tensor {
     return views.flip(this, dims);
   }
+  /** Elements shifted along a dimension, those that leave coming in at the other end. */
   roll(shift: number, dim: number): Tensor {
     return views.roll(this, shift, dim);
   }
+  /** `length` elements from `start` on along a dimension; a negative start counts from the end. */
   narrow(dim: number, start: number, length: number): Tensor {
     return views.narrow(this, dim, start, length);
   }
@@ -659,16 +758,22 @@ export class Tensor {
     );
     return indexing.index(this, entries);
   }
+  /** All slices of `size` along a dimension, `step` apart, as a new last dimension. */
   unfold(dim: number, size: number, step: number): Tensor {
     return views.unfold(this, dim, size, step);
   }
-  /** @param padding pairs (before, after), the last dimension first */
+  /**
+   * A value around the elements; negative amounts crop.
+   * @param padding pairs (before, after), the last dimension first
+   */
   pad(padding: readonly number[], value = 0): Tensor {
     return views.pad(this, padding, value);
   }
+  /** Pieces of the given length along a dimension, the last perhaps shorter, or of a list of lengths. */
   split(size: number | readonly number[], dim = 0): Tensor[] {
     return views.split(this, size, dim);
   }
+  /** At most so many pieces of one length along a dimension, the last perhaps shorter. */
   chunk(chunks: number, dim = 0): Tensor[] {
     return views.chunk(this, chunks, dim);
   }
@@ -684,15 +789,19 @@ export class Tensor {
     const axis = normalizeAxis("select", dim, this.ndim);
     return indexing.index(this, [...new Array<string>(axis).fill(":"), position]);
   }
+  /** Along `dim` the elements that an index, int32 and of the result's shape, names (`torch.gather`). */
   gather(dim: number, index: Tensor): Tensor {
     return indexing.gather(this, dim, index);
   }
+  /** This tensor with each element of `source` added where an index names along `dim` (`torch.scatter_add`). */
   scatterAdd(dim: number, index: Tensor, source: Tensor): Tensor {
     return indexing.scatterAdd(this, dim, index, source);
   }
+  /** Whole slices along a dimension at the positions of an index `[count]` (`torch.index_select`). */
   indexSelect(dim: number, index: Tensor): Tensor {
     return indexing.indexSelect(this, dim, index);
   }
+  /** A value where a mask is true, this tensor elsewhere; its shape and dtype stay if the mask broadcasts to it. */
   maskedFill(mask: Tensor, value: Operand): Tensor {
     return indexing.maskedFill(this, mask, value);
   }
@@ -700,18 +809,22 @@ export class Tensor {
   maskedSelect(mask: Tensor): Promise<Tensor> {
     return indexing.maskedSelect(this, mask);
   }
+  /** The positions of elements that are not 0, int32 `[count, ndim]`; asynchronous, for their number is not known. */
   nonzero(): Promise<Tensor> {
     return indexing.nonzero(this);
   }
 
   // Linear algebra and order ----------------------------------------------------------------------------------------
 
+  /** The matrix product of the last two dimensions; those before broadcast, and vectors count as in PyTorch. */
   matmul(other: Tensor): Tensor {
     return linear.matmul(this, other);
   }
+  /** The product of two matrices: [n, m] and [m, p] to [n, p]. */
   mm(other: Tensor): Tensor {
     return linear.matmul(this, other);
   }
+  /** The products of matrices, one for each of a batch: [b, n, m] and [b, m, p] to [b, n, p]. */
   bmm(other: Tensor): Tensor {
     return linear.matmul(this, other);
   }
@@ -721,18 +834,23 @@ export class Tensor {
       throw new ShapeError("dot", [this.shape, other.shape], "both must be vectors", "Use matmul().");
     return linear.matmul(this, other);
   }
+  /** The outer product of two vectors: [n] and [m] to [n, m]. */
   outer(other: Tensor): Tensor {
     return this.unsqueeze(1).mul(other.unsqueeze(0));
   }
-  sort(dim = -1, { descending = false }: { descending?: boolean } = {}): ValuesAndIndices {
+  /** Elements in order along a dimension, by default the last, and where each was; equal ones keep their order. */
+  sort(dim = -1, { descending = false }: SortOptions = {}): ValuesAndIndices {
     return order.sort(this, dim, descending);
   }
-  argsort(dim = -1, { descending = false }: { descending?: boolean } = {}): Tensor {
+  /** Indices that sort along a dimension, int32; equal elements keep their order, NaN counts as the largest. */
+  argsort(dim = -1, { descending = false }: SortOptions = {}): Tensor {
     return order.argsort(this, dim, descending);
   }
-  topk(k: number, dim = -1, { largest = true }: { largest?: boolean } = {}): ValuesAndIndices {
+  /** The k largest elements along a dimension, by default the last, in order, and where each was. */
+  topk(k: number, dim = -1, { largest = true }: TopkOptions = {}): ValuesAndIndices {
     return order.topk(this, k, dim, largest);
   }
+  /** Running sums along a dimension; bool and uint8 are summed as int32. */
   cumsum(dim: number): Tensor {
     return order.cumsum(this, dim);
   }
@@ -757,11 +875,16 @@ function nest(data: ArrayLike<number>, shape: readonly number[], offset = 0): Ne
 
 /** A tensor that a module learns (`torch.nn.Parameter`): state that requires a gradient. */
 export class Parameter extends Tensor {
+  /**
+   * @param data the values to begin with; its history is left behind
+   * @param requiresGrad whether it learns. Default true
+   */
   constructor(data: Tensor, requiresGrad = true) {
     super(build.detach(data.node));
     this.asState(requiresGrad);
   }
 
+  /** The word that stands before the printed elements. */
   protected override get formatName(): string {
     return "Parameter";
   }

@@ -206,6 +206,10 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
   return Tensor.of(build.window(nodeOf(x), { axes: [axis], size: [size], stride: [step], dilation: [1] }));
 }
 
+/**
+ * Tensors joined along a dimension; the others have to agree, and dtypes are promoted (`torch.cat`).
+ * @throws ArgumentError for no tensors and for scalars
+ */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0)
     throw new ArgumentError("cat", "there is nothing to concatenate", "Pass one tensor or more.");
@@ -221,6 +225,10 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   );
 }
 
+/**
+ * Tensors of one shape joined along a new dimension, which stands at `dim` afterwards (`torch.stack`).
+ * @throws ShapeError if the shapes differ, ArgumentError for no tensors
+ */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0) throw new ArgumentError("stack", "there is nothing to stack", "Pass one tensor or more.");
   for (const tensor of tensors) {

@@ -25,12 +25,16 @@ export interface EpochResult {
 
 /** A batch of the test set. All three tensors are computed. */
 export interface EvaluationBatch {
+  /** What the model was given. */
   readonly input: Tensor;
+  /** What it gave. */
   readonly output: Tensor;
+  /** What it should have given. */
   readonly target: Tensor;
 }
 
-type Answer = void | Promise<void>;
+/** What a callback gives back: nothing, or a promise that is awaited. */
+export type CallbackAnswer = void | Promise<void>;
 
 /**
  * Sees a training run. What it gives back is awaited; an error that it throws ends the run.
@@ -44,15 +48,15 @@ type Answer = void | Promise<void>;
  */
 export interface Callback {
   /** Before the first step, after a checkpoint was taken over. */
-  onStart?(training: Training): Answer;
+  onStart?(training: Training): CallbackAnswer;
   /** After every step. */
-  onStep?(training: Training, result: StepResult): Answer;
+  onStep?(training: Training, result: StepResult): CallbackAnswer;
   /** After every epoch and its evaluation. */
-  onEpochEnd?(training: Training, result: EpochResult): Answer;
+  onEpochEnd?(training: Training, result: EpochResult): CallbackAnswer;
   /** For each batch while the test set is evaluated. */
-  onEvaluationBatch?(training: Training, batch: EvaluationBatch): Answer;
+  onEvaluationBatch?(training: Training, batch: EvaluationBatch): CallbackAnswer;
   /** When all epochs are done, or the run was stopped; `training.stopReason` tells. */
-  onEnd?(training: Training): Answer;
+  onEnd?(training: Training): CallbackAnswer;
   /** A line for whoever watches. */
   onLog?(line: string): void;
   /** At the very end, also after an error. */

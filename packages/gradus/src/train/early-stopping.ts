@@ -4,6 +4,7 @@
 import { ArgumentError } from "../tensor/index.ts";
 import type { Callback } from "./callback.ts";
 
+/** Options of `earlyStopping`. */
 export interface EarlyStoppingOptions {
   /** What to watch of the evaluations. Default "loss". */
   readonly metric?: string;

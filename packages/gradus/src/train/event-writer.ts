@@ -15,6 +15,7 @@ const FLUSH_MILLISECONDS = 5_000;
 
 /** An event that cannot be written, or a file that cannot. */
 export class EventWriterError extends Error {
+  /** What stands before the message. */
   override readonly name = "EventWriterError";
 }
 
@@ -46,6 +47,7 @@ export class EventWriter {
   }
 
   /**
+   * Adds a point to a curve.
    * @param tag the name of the curve; what stands before a slash groups curves
    * @param value stored as float32; NaN and infinities are kept
    * @param step training step, a whole number from 0 on
@@ -56,6 +58,7 @@ export class EventWriter {
   }
 
   /**
+   * Adds a picture to a row of them.
    * @param tag the name of the row of pictures
    * @param image 8-bit samples, `[height, width, channels]`
    * @param step training step, a whole number from 0 on

@@ -5,7 +5,10 @@
 export type Measurements = Readonly<Record<string, number>>;
 
 /** What one training step measured. */
-export type StepMeasurements = Measurements & { readonly loss: number };
+export type StepMeasurements = Measurements & {
+  /** The loss, which every step has. */
+  readonly loss: number;
+};
 
 /** One training step, or the mean of an epoch. */
 export interface HistoryPoint {
@@ -13,6 +16,7 @@ export interface HistoryPoint {
   readonly step: number;
   /** Epochs, in parts: 1.5 is half through the second. */
   readonly epoch: number;
+  /** Of that step, or the mean of the epoch. */
   readonly loss: number;
   readonly [metric: string]: number;
 }
@@ -20,22 +24,31 @@ export interface HistoryPoint {
 /** Points beyond which every second one goes. */
 const MOST_POINTS = 2_000;
 
-interface WeightedSum {
+/** A running mean: its sum, and what that is divided by. */
+export interface WeightedSum {
+  /** Of values times their weights. */
   readonly sum: number;
+  /** Of all values. */
   readonly weight: number;
 }
 
 /** A history as plain data. */
 export interface HistoryState {
+  /** Of the steps whose number it divides there are points. */
   readonly every: number;
+  /** Points of the training curves. */
   readonly points: readonly HistoryPoint[];
+  /** Each epoch's means over the training samples. */
   readonly epochs: readonly HistoryPoint[];
+  /** What the test set gave after each epoch. */
   readonly evaluations: readonly HistoryPoint[];
+  /** What the means of the epoch under way are made of. */
   readonly running: Readonly<Record<string, WeightedSum>>;
 }
 
 const EMPTY: HistoryState = { every: 1, points: [], epochs: [], evaluations: [], running: {} };
 
+/** What a run has measured so far: its curves, the results of the test set, and the means of the epoch under way. */
 export class History {
   private state: HistoryState = { ...EMPTY, points: [] };
 
@@ -61,7 +74,10 @@ export class History {
     );
   }
 
-  /** @param samples how many samples the values are the means of */
+  /**
+   * Takes in a step: a point of the curves, and a part of the epoch's means.
+   * @param samples how many samples the values are the means of
+   */
   addStep(point: HistoryPoint, samples: number): void {
     const { every, points } = this.state;
     const { step, epoch: _, ...measured } = point;
@@ -97,6 +113,7 @@ export class History {
     return { ...this.state, points: [...this.state.points] };
   }
 
+  /** Goes on from a state that `getState` gave. */
   setState(state: HistoryState): void {
     this.state = { ...state, points: [...state.points] };
   }

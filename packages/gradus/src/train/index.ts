@@ -1,9 +1,16 @@
 // `train`: the Trainer, and what runs in browsers of its callbacks. Those that write files are in `gradus/node`.
 
-export type { Callback, EpochResult, EvaluationBatch, StepResult } from "./callback.ts";
+export type { Callback, CallbackAnswer, EpochResult, EvaluationBatch, StepResult } from "./callback.ts";
 export { type EarlyStoppingOptions, earlyStopping } from "./early-stopping.ts";
 export { firstLayerFilters } from "./filters.ts";
-export { History, type HistoryPoint, type HistoryState, type Measurements, type StepMeasurements } from "./history.ts";
+export {
+  History,
+  type HistoryPoint,
+  type HistoryState,
+  type Measurements,
+  type StepMeasurements,
+  type WeightedSum,
+} from "./history.ts";
 export {
   findLearningRate,
   type LearningRateCurve,
@@ -22,8 +29,15 @@ export {
   type FitOptions,
   type FitResult,
   type Measure,
+  type MeasureModule,
   Trainer,
   type TrainerOptions,
   type TrainingStep,
 } from "./trainer.ts";
-export { Training, type TrainLoader, type TrainOptimizer, type TrainScheduler } from "./training.ts";
+export {
+  Training,
+  type TrainingParts,
+  type TrainLoader,
+  type TrainOptimizer,
+  type TrainScheduler,
+} from "./training.ts";

@@ -8,7 +8,7 @@ import type { OptimizerStateDict, StateValue } from "../optim/index.ts";
 import { ArgumentError, defaultGenerator, flush, isTensor, noGrad, type Tensor, tensor } from "../tensor/index.ts";
 import { EventLoop } from "./event-loop.ts";
 import { ForwardWatch, NonFiniteLossError } from "./non-finite.ts";
-import type { Measure } from "./trainer.ts";
+import type { Measure, MeasureModule } from "./trainer.ts";
 import type { TrainOptimizer } from "./training.ts";
 
 /** What is to be trained. */
@@ -18,11 +18,12 @@ export interface LearningRateFinderParts {
   /** Any of `optim` but LBFGS. Groups keep the ratios of their rates; what is found is the first group's. */
   readonly optimizer: TrainOptimizer;
   /** The mean loss of a batch, as a function or a module of `nn`. */
-  readonly loss: Measure | { forward: Measure };
+  readonly loss: Measure | MeasureModule;
   /** Batches, each `[input, target]`; walked through again if there are fewer than steps. */
   readonly loader: AsyncIterable<readonly Tensor[]> | Iterable<readonly Tensor[]>;
 }
 
+/** Options of `findLearningRate`. */
 export interface LearningRateFinderOptions {
   /** The first rate. Default 1e-7. */
   readonly startLr?: number;
@@ -48,9 +49,13 @@ export interface LearningRateSuggestions {
 
 /** What the trial has measured, step by step. */
 export interface LearningRateCurve {
+  /** The rate of each step, ascending. */
   readonly learningRates: readonly number[];
+  /** The loss before each step, of its batch. */
   readonly losses: readonly number[];
+  /** Running means of the losses. */
   readonly smoothed: readonly number[];
+  /** What the curve says. */
   readonly suggestions: LearningRateSuggestions;
   /** Whether the loss exploded before the last rate. */
   readonly hasDiverged: boolean;

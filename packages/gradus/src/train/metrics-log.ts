@@ -17,6 +17,7 @@ export interface MetricsEntry {
   readonly [metric: string]: number | string | undefined;
 }
 
+/** Options of `MetricsLog`. */
 export interface MetricsLogOptions {
   /**
    * The step of the checkpoint that training goes on from: lines with a greater step are dropped. 0 starts over
@@ -27,6 +28,7 @@ export interface MetricsLogOptions {
 
 /** A line that cannot be written, or a log that cannot be read. */
 export class MetricsLogError extends Error {
+  /** What stands before the message. */
   override readonly name = "MetricsLogError";
 }
 
@@ -41,6 +43,7 @@ export class MetricsLogError extends Error {
  * ```
  */
 export class MetricsLog {
+  /** The file, as an absolute path. */
   readonly path: string;
   readonly #file: number;
   #fileBytes: number;

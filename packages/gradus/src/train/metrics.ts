@@ -4,6 +4,7 @@
 
 /** A measurement that was given numbers it cannot count. */
 export class MetricError extends Error {
+  /** What stands before the message. */
   override readonly name = "MetricError";
 }
 
@@ -22,6 +23,7 @@ export class RunningMean {
   #weight = 0;
 
   /**
+   * Takes in a value.
    * @param value a number; one NaN makes the mean NaN, so that a diverged loss is seen
    * @param weight how many samples the value stands for, 0 or more; default 1
    * @throws MetricError for a negative or non-finite weight
@@ -45,6 +47,7 @@ export class RunningMean {
     return this.#weight;
   }
 
+  /** Begins anew, as before the first update. */
   reset(): void {
     this.#sum = 0;
     this.#weight = 0;
@@ -57,6 +60,7 @@ export class Accuracy {
   #total = 0;
 
   /**
+   * Takes in a batch.
    * @param predicted class indices, `[N]`
    * @param target true class indices, `[N]`
    * @throws MetricError where the lengths differ
@@ -72,14 +76,17 @@ export class Accuracy {
     return this.#correct / this.#total;
   }
 
+  /** How many predictions were right. */
   get correct(): number {
     return this.#correct;
   }
 
+  /** How many predictions there were. */
   get total(): number {
     return this.#total;
   }
 
+  /** Begins anew, as before the first update. */
   reset(): void {
     this.#correct = 0;
     this.#total = 0;
@@ -114,6 +121,7 @@ export class ConfusionMatrix {
   }
 
   /**
+   * Takes in a batch.
    * @param predicted class indices, `[N]`
    * @param target true class indices, `[N]`
    * @throws MetricError where the lengths differ or an index is no class; then nothing of the batch was counted
@@ -155,6 +163,7 @@ export class ConfusionMatrix {
     });
   }
 
+  /** Begins anew, with counts of 0. */
   reset(): void {
     this.#counts.fill(0);
   }

@@ -4,6 +4,7 @@
 import { ShapeError, type Tensor } from "../tensor/index.ts";
 import type { PlainImage } from "./png.ts";
 
+/** Options of `imageGrid`. */
 export interface ImageGridOptions {
   /** Pictures in a row. Default: as many as make the grid nearly square. */
   readonly columns?: number;

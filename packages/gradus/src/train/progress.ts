@@ -11,10 +11,18 @@ const SHORTEST_BAR = 6;
 /** The pace is the mean over about this many steps: old enough to be calm, young enough to follow a change. */
 const PACE_STEPS = 50;
 
+/** Options of `createProgress`. */
 export interface ProgressOptions {
   /** Where to write, for example `process.stdout`; a bar is drawn where it `isTTY`. */
-  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stream: NodeJS.WritableStream & {
+    /** Whether it is a terminal. */
+    readonly isTTY?: boolean;
+    /** How many characters a line of it has. */
+    readonly columns?: number;
+  };
+  /** How many epochs the whole training has. */
   readonly epochs: number;
+  /** How many steps each of them has. */
   readonly stepsPerEpoch: number;
   /** How many epochs are complete already, as when resuming; default 0. */
   readonly startEpoch?: number;
@@ -22,9 +30,10 @@ export interface ProgressOptions {
   readonly startStep?: number;
 }
 
+/** A bar, or lines, that tell how far training is. */
 export interface Progress {
   /**
-   * Cheap enough to call at every step: most calls draw nothing.
+   * Shows how far the epoch is. Cheap enough to call at every step: most calls draw nothing.
    * @param step how many steps of the current epoch are complete, 1 to `stepsPerEpoch`
    * @param metrics running metrics, shown in their order
    */
@@ -38,6 +47,8 @@ export interface Progress {
 }
 
 /**
+ * A bar where the stream is a terminal, else a line every few seconds.
+ *
  * ```ts
  * const progress = createProgress({ stream: process.stdout, epochs: 3, stepsPerEpoch: 938 });
  * progress.update(120, { loss: 0.31, accuracy: 0.91 });

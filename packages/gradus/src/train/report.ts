@@ -11,33 +11,68 @@ import { type ReportSection, sectionBody } from "./report/section.ts";
 import { STYLE } from "./report/style.ts";
 import { escapeHtml, lossFigure, number, percent, plural, sum } from "./report/text.ts";
 
-export { ReportDataError } from "./report/confusion.ts";
-export type { ReportChart, ReportSection } from "./report/section.ts";
+export { type ConfusionData, ReportDataError } from "./report/confusion.ts";
+export type { ReportChart, ReportCurve, ReportPicture, ReportSection, ReportTable } from "./report/section.ts";
 
+/** A point of the training curves. Every key but these gets a chart of its own. */
+export interface ReportPoint {
+  /** Training steps taken. */
+  readonly step: number;
+  /** Epochs, whole or in parts. */
+  readonly epoch: number;
+  /** The training loss. */
+  readonly loss?: number;
+  /** In 0 to 1. */
+  readonly accuracy?: number;
+  readonly [metric: string]: number | undefined;
+}
+
+/** What the test set gave. */
+export interface ReportEvaluation {
+  /** It stands at the last step of the history whose epoch is not greater. */
+  readonly epoch: number;
+  /** The mean loss. */
+  readonly loss: number;
+  /** In 0 to 1. */
+  readonly accuracy: number;
+}
+
+/** A sample that was taken for another class. */
+export interface ReportMistake {
+  /** The sample. */
+  readonly image: PlainImage;
+  /** The name of the class that it was taken for. */
+  readonly predicted: string;
+  /** The name of its own class. */
+  readonly actual: string;
+  /** In 0 to 1. */
+  readonly confidence: number;
+}
+
+/** Pictures of a model's first layer. */
+export interface ReportFilters {
+  /** What stands above them. */
+  readonly title: string;
+  /** One for each filter. */
+  readonly images: readonly PlainImage[];
+}
+
+/** What a report shows. */
 export interface ReportData {
+  /** The headline, and the title of the page. */
   readonly title: string;
   /** Key figures and options, in the order they are shown. */
   readonly summary: Readonly<Record<string, string | number>>;
   /** Points of the training curves, steps ascending. Every further key gets a chart of its own. */
-  readonly history: readonly {
-    readonly step: number;
-    readonly epoch: number;
-    readonly loss?: number;
-    /** In 0 to 1. */
-    readonly accuracy?: number;
-    readonly [metric: string]: number | undefined;
-  }[];
-  /** Test results; each stands at the last step of `history` whose epoch is not greater. Accuracy in 0 to 1. */
-  readonly evaluations: readonly { readonly epoch: number; readonly loss: number; readonly accuracy: number }[];
+  readonly history: readonly ReportPoint[];
+  /** Test results, in the order of their epochs. */
+  readonly evaluations: readonly ReportEvaluation[];
+  /** Which classes the test set's samples were taken for. */
   readonly confusion?: ConfusionData;
-  /** Shown the most confident first. Confidence in 0 to 1. */
-  readonly mistakes?: readonly {
-    readonly image: PlainImage;
-    readonly predicted: string;
-    readonly actual: string;
-    readonly confidence: number;
-  }[];
-  readonly filters?: { readonly title: string; readonly images: readonly PlainImage[] };
+  /** Shown the most confident first. */
+  readonly mistakes?: readonly ReportMistake[];
+  /** What the first layer has learned. */
+  readonly filters?: ReportFilters;
   /** What else there is to see, after the curves. */
   readonly sections?: readonly ReportSection[];
   /** Preformatted text. */

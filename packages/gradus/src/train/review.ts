@@ -9,14 +9,17 @@ import type { PlainImage } from "./png.ts";
 
 /** A sample that was taken for another class. */
 export interface Mistake {
+  /** The sample, its least value black and its greatest white. */
   readonly image: PlainImage;
-  /** Class indices. */
+  /** The class index that it was taken for. */
   readonly predicted: number;
+  /** Its own class index. */
   readonly actual: number;
   /** The softmax of the predicted class, 0 to 1. */
   readonly confidence: number;
 }
 
+/** Options of `ClassificationReview`. */
 export interface ReviewOptions {
   /** How many mistakes are kept, the most confident ones. Default 24. */
   readonly mostMistakes?: number;
@@ -28,6 +31,7 @@ export class ClassificationReview {
   private kept: readonly Mistake[] = [];
   private readonly mostMistakes: number;
 
+  /** @param options how many mistakes are kept */
   constructor({ mostMistakes = 24 }: ReviewOptions = {}) {
     this.mostMistakes = mostMistakes;
   }
@@ -42,6 +46,7 @@ export class ClassificationReview {
     return this.kept;
   }
 
+  /** Takes in a batch of the test set: outputs `[N, C]`, targets `[N]`; other shapes are ignored. */
   async update({ input, output, target }: EvaluationBatch): Promise<void> {
     if (output.ndim !== 2 || target.ndim !== 1) return;
     const [count, classes] = output.shape;

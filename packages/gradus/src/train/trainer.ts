@@ -15,22 +15,30 @@ import { Training, type TrainLoader, type TrainOptimizer, type TrainScheduler } 
 /** From a model's output and the target to one number. */
 export type Measure = (output: Tensor, target: Tensor) => Tensor;
 
+/** A loss that is a module: `new nn.CrossEntropyLoss()`. */
+export interface MeasureModule {
+  /** From a model's output and the target to one number. */
+  forward: Measure;
+}
+
 /**
  * One training step on a batch: everything from `zeroGrad()` to `await optimizer.step()`.
  * @returns what is to be logged, `loss` among it
  */
 export type TrainingStep = (batch: readonly Tensor[]) => Promise<StepMeasurements>;
 
+/** What a `Trainer` is made of. */
 export interface TrainerOptions {
   /** Lazy layers must have seen an input. */
   readonly model: Module<[Tensor], Tensor>;
   /** One, or all that `step` makes steps with: checkpoints hold the state of each. */
   readonly optimizer: TrainOptimizer | readonly TrainOptimizer[];
   /** The mean loss of a batch, as a function or a module of `nn`. Left out where `step` takes its place. */
-  readonly loss?: Measure | { forward: Measure };
+  readonly loss?: Measure | MeasureModule;
   /**
    * A step of one's own, instead of a model's output, `loss`, and one optimizer's step: a GAN has two of each. The loss that
-   * it gives is checked and logged like any other.
+   * it gives is checked and logged like any other. Where one optimizer's step needs what another's has computed, such values are
+   * kept from the second step on; the first step of a resumed run computes them again, so it may differ by rounding.
    */
   readonly step?: TrainingStep;
   /** Steps after every epoch, or as `schedulerInterval` says. */
@@ -39,9 +47,11 @@ export interface TrainerOptions {
   readonly schedulerInterval?: "epoch" | "step";
   /** Means over a batch, by name. Default: `accuracy` where targets are class indices. */
   readonly metrics?: Readonly<Record<string, Measure>>;
+  /** What sees every run of this trainer. */
   readonly callbacks?: readonly Callback[];
 }
 
+/** Options of `Trainer.fit`. */
 export interface FitOptions {
   /** How many times the data are walked through, those before a checkpoint included. */
   readonly epochs: number;
@@ -55,7 +65,9 @@ export interface FitOptions {
   readonly options?: CheckpointFacts["options"];
 }
 
+/** How a run ended. */
 export interface FitResult {
+  /** All that was measured. */
   readonly history: History;
   /** Training steps taken in all. */
   readonly step: number;
@@ -67,7 +79,9 @@ export interface FitResult {
   readonly evaluation: Measurements | null;
 }
 
+/** Options of `Trainer.evaluate`. */
 export interface EvaluateOptions {
+  /** Sees each batch when its tensors are computed; what it gives back is awaited. */
   readonly onBatch?: (batch: EvaluationBatch) => void | Promise<void>;
   /** Asked before each batch; true gives the evaluation up. */
   readonly isStopped?: () => boolean;
@@ -86,6 +100,7 @@ export function accuracy(output: Tensor, target: Tensor): Tensor {
  * const { evaluation } = await trainer.fit(trainLoader, { epochs: 5, evaluate: testLoader });
  */
 export class Trainer {
+  /** The one that is trained. */
   readonly model: Module<[Tensor], Tensor>;
   private readonly loss: Measure | null;
   private readonly optimizers: readonly TrainOptimizer[];

@@ -13,23 +13,36 @@ import { History, type HistoryState, type Measurements } from "./history.ts";
 export interface TrainLoader extends AsyncIterable<readonly Tensor[]> {
   /** Batches an epoch. */
   readonly length: number;
+  /** Where the loader stands in its epoch. */
   stateDict(): LoaderState;
+  /** Goes on from where the loader stood. */
   loadStateDict(state: LoaderState): void;
 }
 
 /** Any of `optim`. */
 export interface TrainOptimizer {
-  readonly paramGroups: readonly { readonly lr: number }[];
+  /** The groups of parameters, each with its learning rate. */
+  readonly paramGroups: readonly {
+    /** How far a step goes. */
+    readonly lr: number;
+  }[];
+  /** Forgets all gradients. */
   zeroGrad(): void;
+  /** Updates every parameter that has a gradient. */
   step(): Promise<void>;
+  /** All state and options. */
   stateDict(): OptimizerStateDict;
+  /** Takes over state and options. @throws OptimizerStateError if they do not fit */
   loadStateDict(state: OptimizerStateDict): void;
 }
 
 /** Any of `optim`'s schedulers. Its state must be what JSON can hold. */
 export interface TrainScheduler {
+  /** Goes on to the next epoch, or step. */
   step(): void;
+  /** What is needed to go on. */
   stateDict(): object;
+  /** Goes on from a state. */
   loadStateDict(state: never): void;
 }
 
@@ -76,10 +89,15 @@ function splitStateDict(dict: OptimizerStateDict, groupCounts: readonly number[]
 
 /** What a run consists of. */
 export interface TrainingParts {
+  /** The one that is trained. */
   readonly model: AnyModule;
+  /** What makes the steps. */
   readonly optimizers: readonly TrainOptimizer[];
+  /** What changes the learning rate; null for nothing. */
   readonly scheduler: TrainScheduler | null;
+  /** Where the batches come from. */
   readonly loader: TrainLoader;
+  /** What sees the run. */
   readonly callbacks: readonly Callback[];
   /** How many epochs there are to be. */
   readonly epochs: number;
@@ -89,17 +107,25 @@ export interface TrainingParts {
   readonly evaluate: (training: Training) => Promise<Measurements | null>;
 }
 
+/** A training run under way, as callbacks see it. */
 export class Training {
+  /** The one that is trained. */
   readonly model: AnyModule;
+  /** What makes the steps. */
   readonly optimizers: readonly TrainOptimizer[];
+  /** How many epochs there are to be. */
   readonly epochs: number;
+  /** How many batches the loader gives an epoch. */
   readonly stepsPerEpoch: number;
+  /** What the run was started with. */
   readonly options: CheckpointFacts["options"];
+  /** All that was measured so far. */
   readonly history = new History();
   private stepsTaken = 0;
   private epochsDone = 0;
   private reason: string | null = null;
 
+  /** For the Trainer, which makes one for each run. */
   constructor(private readonly parts: TrainingParts) {
     this.model = parts.model;
     this.optimizers = parts.optimizers;

@@ -58,12 +58,12 @@ export function errorOf(run: () => unknown): FileFormatError {
 export type Piece = string | number | Uint8Array | readonly Piece[];
 
 export function bytesOf(...pieces: readonly Piece[]): Uint8Array<ArrayBuffer> {
-  const flat = (piece: Piece): number[] => {
-    if (typeof piece === "number") return [piece];
-    if (typeof piece === "string") return Array.from(piece, (character) => character.charCodeAt(0));
-    return piece instanceof Uint8Array ? [...piece] : piece.flatMap(flat);
+  const flat = (piece: Piece): readonly Uint8Array[] => {
+    if (typeof piece === "number") return [Uint8Array.of(piece)];
+    if (typeof piece === "string") return [Uint8Array.from(piece, (character) => character.charCodeAt(0))];
+    return piece instanceof Uint8Array ? [piece] : piece.flatMap(flat);
   };
-  return Uint8Array.from(pieces.flatMap(flat));
+  return new Uint8Array(Buffer.concat(pieces.flatMap(flat)));
 }
 
 export function u32(value: number): Uint8Array {

@@ -204,8 +204,16 @@ describe("what is refused", () => {
   });
 
   test("names that no archive can hold", async () => {
-    for (const name of ["", "__proto__", "\ud800"]) {
+    for (const name of ["", "__proto__", "\ud800", "é".repeat(32_766)]) {
       await expect(encodeNpz(new Map([[name, gd.tensor(1)]]))).rejects.toThrow(gd.io.FileFormatError);
     }
+    const long = "é".repeat(32_765);
+    expect([...decodeNpz(await encodeNpz(new Map([[long, gd.tensor(1)]]))).keys()]).toEqual([long]);
+  });
+
+  test("as many arrays as only an archive with ZIP64 records holds", async () => {
+    const one = gd.tensor(1);
+    const many = new Map(Array.from({ length: 2 ** 16 - 1 }, (_, i) => [String(i), one]));
+    await expect(encodeNpz(many)).rejects.toThrow(/at most 65534 arrays, not 65535/);
   });
 });

@@ -2,6 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { zipSync } from "fflate";
 import * as gd from "gradus";
 import { beforeAll, describe, expect, test } from "vitest";
 import { UnsafePickleError } from "../../src/io/errors.ts";
@@ -141,6 +142,18 @@ describe("names that reach for prototypes", () => {
     expect(errorOf(() => decodePtState(archive)).message).toMatch(/"constructor\.prototype" would reach the prototype/);
   });
 
+  test("two tensors of nested dicts that would have one name are refused, one tensor twice is not", () => {
+    const other = tensor(sixFloats, int(1), [], []);
+    const state = (second: Piece) =>
+      decodePtState(
+        torchFile(pickle(dict([text("a.b"), one], [text("a"), dict([text("b"), second])])), {
+          0: floats(1, 2, 3, 4, 5, 6),
+        }),
+      );
+    expect(errorOf(() => state(other)).message).toMatch(/two tensors are called "a\.b"/);
+    expect([...state(one).keys()]).toEqual(["a.b"]);
+  });
+
   test("names of methods that every object has are keys like others", () => {
     const value = decodePt(torchFile(pickle(dict([text("toString"), int(1)], [text("hasOwnProperty"), int(2)]))));
     expect(Object.entries(value as object)).toEqual([
@@ -194,6 +207,11 @@ describe("tensors that lie", () => {
       [tuple(text("storage"), text("x"), text("0"), text("cpu"), int(6)), "Q"],
       /class/,
     ],
+    [
+      "a storage with a long name",
+      storage("FloatStorage", "x".repeat(257), int(6)),
+      /storage's name is no text of up to 256/,
+    ],
     ["a persistent id that is a text", [text("storage"), "Q"], /persistent id is no storage/],
     ["a persistent id of another kind", [tuple(text("module"), text("x"), text("0"), text("cpu"), int(6)), "Q"], /id/],
     ["a tensor as a key", dict([view(int(0), [], []), int(1)]), /a tensor is a key/],
@@ -222,6 +240,83 @@ describe("tensors that lie", () => {
     const error = errorOf(() => decodePt(file, "evil.pt", { maxBytes: 900_000 }));
     expect(error).toBeInstanceOf(MemoryLimitError);
     expect(error.place).toBe('tensor "3"');
+  });
+
+  test("tensors of one element count for what a tensor takes, not for the few bytes that name them", () => {
+    const bytes = new Uint8Array(200);
+    const views = Array.from(bytes, (_, i) => tensor(storage("ByteStorage", "0", int(200)), int(i), [], []));
+    const file = torchFile(pickle(tuple(...views)), { 0: bytes });
+    expect(errorOf(() => decodePt(file, "evil.pt", { maxBytes: 100_000 }))).toBeInstanceOf(MemoryLimitError);
+    expect(decodePt(file, "evil.pt", { maxBytes: 200_000 })).toHaveLength(200);
+  });
+});
+
+// Each of these takes minutes, or all memory, where work grows with the square of the file or faster.
+describe("few bytes that are used again and again", () => {
+  const one = tensor(sixFloats, int(0), [], []);
+  const file = (...pieces: readonly Piece[]) => torchFile(pickle(...pieces), { 0: floats(1, 2, 3, 4, 5, 6) });
+  const times = (count: number, piece: Piece): Piece => {
+    const bytes = bytesOf(piece);
+    return Uint8Array.from({ length: count * bytes.length }, (_, i) => bytes[i % bytes.length]);
+  };
+  /** A value in dicts in each other, each with the same key, of so many characters. */
+  const deep = (depth: number, characters: number, value: Piece): Piece => [
+    [text("x".repeat(characters)), "q", 0, "0", one, "q", 1, "0"],
+    times(depth, ["}", "h", 0]),
+    [value, times(depth, "s")],
+  ];
+  const manyOnes: Piece = ["](", times(100_000, ["h", 1]), "e"];
+
+  test("long keys in each other are read, and make no name longer than the longest text", () => {
+    for (const archive of [file(deep(150, 4_000_000, ["h", 1])), file(deep(100, 100_000, manyOnes))]) {
+      expect(decodePt(archive)).toBeTypeOf("object");
+      expect(errorOf(() => decodePtState(archive))).toBeInstanceOf(MemoryLimitError);
+    }
+  });
+
+  test("an error deep among long keys names their beginning", () => {
+    const error = errorOf(() => decodePt(file(deep(150, 4_000_000, global("torch", "FloatStorage")))));
+    expect(error.place).toBe(`data.pkl, "${"x".repeat(60)}..."`);
+  });
+
+  test("a long key that occurs often is looked at once", () => {
+    const key = text("é.".repeat(300_000));
+    const value = decodePt(file([key, "q", 0, "0"], "}(", times(100_000, ["h", 0, "N"]), "u"));
+    expect(Object.keys(value as object)).toHaveLength(1);
+  });
+
+  test("a dict whose entries have no names counts wherever it occurs", () => {
+    const archive = file("}(", times(100_000, "NN"), "uq", 0, "0](", times(100_000, ["h", 0]), "e");
+    expect(errorOf(() => decodePtState(archive))).toBeInstanceOf(MemoryLimitError);
+    expect(decodePt(archive)).toHaveLength(100_000);
+  });
+
+  test.each<readonly [string, Piece, number]>([
+    [
+      "a billion laughs",
+      [
+        ["(", times(10, ["K", 7]), "tq", 0, "0"],
+        Array.from({ length: 30 }, (_, i) => ["(", times(10, ["h", i]), "tq", i + 1, "0"]),
+        ["h", 30],
+      ],
+      31,
+    ],
+    ["a pair with a dict", tuple(dict([text("a"), int(1)]), int(2)), 0],
+    ["a pair with a tensor", tuple(one, int(2)), 0],
+    ["a megabyte of bytes", ["B", u32(2 ** 20), new Uint8Array(2 ** 20)], 0],
+  ])("a key that is %s is not spelled out", (_, key, place) => {
+    const value = decodePt(file(key, "q", place, "0", "}(", times(10_000, ["h", place, "N"]), "u"));
+    expect([...(value as Map<unknown, null>).values()]).toEqual([null]);
+  });
+
+  test("a name of the archive that is long stands in front of every storage for nothing", () => {
+    const longName = "x".repeat(60_000);
+    const id = tuple(text("storage"), global("torch", "FloatStorage"), text("0"), text("cpu"), int(6));
+    const archive = zipSync({
+      [`${longName}/data.pkl`]: [pickle([id, "q", 0, "0"], times(200_000, ["h", 0, "Q0"]), "N"), { level: 0 }],
+      [`${longName}/data/0`]: [floats(1, 2, 3, 4, 5, 6), { level: 0 }],
+    });
+    expect(decodePt(archive)).toBe(null);
   });
 });
 
@@ -340,6 +435,7 @@ describe("bombs", () => {
       call(global("_codecs", "encode"), text("aĀ"), text("latin1")),
       /character 1 of a text of bytes/,
     ],
+    ["bytes of a number", call(global("__builtin__", "bytes"), int(7)), /made of something else than text/],
     ["a defaultdict that calls", call(global("collections", "defaultdict"), text("x")), /is no class/],
   ])("%s is refused", (_, pieces, message) => {
     expect(refusal(pieces).message).toMatch(message);

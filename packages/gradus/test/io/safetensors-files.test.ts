@@ -181,6 +181,7 @@ describe("several files", () => {
 
   test.each<readonly [string, string, RegExp]>([
     ["no JSON", "{", /the index: it is no JSON/],
+    ["what acts on a terminal", "\u001b[31m", /the index: it is no JSON: "[^\p{Cc}]*$/u],
     ["a number", "7", /it has no weight_map/],
     ["no map", '{"weight_map": []}', /it has no weight_map/],
     ["a file above", '{"weight_map": {"w": "../secret.safetensors"}}', /not one beside or below the index/],

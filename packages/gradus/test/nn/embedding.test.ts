@@ -182,3 +182,11 @@ describe("EmbeddingBag", () => {
     ]);
   });
 });
+
+test("layers print their options", () => {
+  const limited = new nn.Embedding(5, 2, { paddingIdx: -1, maxNorm: 1, normType: 1, scaleGradByFreq: true });
+  expect(String(limited)).toBe("Embedding(5, 2, paddingIdx=4, maxNorm=1, normType=1, scaleGradByFreq=true)");
+  expect(String(new nn.EmbeddingBag(5, 2, { mode: "sum", includeLastOffset: true }))).toBe(
+    "EmbeddingBag(5, 2, mode=sum, includeLastOffset=true)",
+  );
+});

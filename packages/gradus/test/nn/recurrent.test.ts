@@ -260,4 +260,6 @@ test("layers print what they are made of", () => {
   const lstm = new nn.LSTM(28, 128, { numLayers: 2, batchFirst: true, bidirectional: true, projSize: 8, dropout: 0.5 });
   expect(String(lstm)).toBe("LSTM(28, 128, projSize=8, numLayers=2, batchFirst=true, dropout=0.5, bidirectional=true)");
   expect(String(new nn.GRUCell(3, 4, { bias: false }))).toBe("GRUCell(3, 4, bias=false)");
+  expect(String(new nn.RNN(3, 4, { nonlinearity: "relu" }))).toBe("RNN(3, 4, nonlinearity=relu)");
+  expect(String(new nn.RNNCell(3, 4, { nonlinearity: "relu" }))).toBe("RNNCell(3, 4, nonlinearity=relu)");
 });

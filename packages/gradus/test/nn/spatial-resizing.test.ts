@@ -48,6 +48,19 @@ describe("interpolation", () => {
     expect([1, 2, 3, 4].map((value) => count(byLookUp, value))).toEqual([...halves, ...halves]);
   });
 
+  // What PyTorch gives for 0, 1, 2, ...
+  test.each([
+    ["nearest", 40, 1.3, 39, 30],
+    ["nearest-exact", 40, 1.3, 19, 15],
+    ["nearest", 3, 2.1, 2, 0],
+    ["nearest", 3, 1.3, 1, 0],
+    ["nearest-exact", 3, 1.3, 1, 1],
+    ["linear", 3, 1.3, 1, 1],
+  ] as const)("by mode %s of %i times %d: element %i is %i", async (mode, length, scaleFactor, index, expected) => {
+    const y = F.interpolate(gd.arange(length).float().reshape(1, 1, -1), { scaleFactor, mode });
+    expect((await y.data())[index]).toBe(expected);
+  });
+
   test.each(["linear", "bilinear", "trilinear", "bicubic"] as const)("by mode %s keeps constants", async (mode) => {
     const rank = { linear: 1, bilinear: 2, trilinear: 3, bicubic: 2 }[mode];
     const x = gd.full([1, 1, 5, 4, 3].slice(0, rank + 2), 0.75);
@@ -152,6 +165,9 @@ describe("windows as columns", () => {
 test("layers print what they are", () => {
   expect(String(new nn.Upsample({ scaleFactor: [2, 3], mode: "bilinear" }))).toBe(
     "Upsample(scaleFactor=(2, 3), mode=bilinear)",
+  );
+  expect(String(new nn.UpsamplingBilinear2d({ size: 8 }))).toBe(
+    "UpsamplingBilinear2d(size=8, mode=bilinear, alignCorners=true)",
   );
   expect(String(new nn.UpsamplingNearest2d({ size: 8 }))).toBe("UpsamplingNearest2d(size=8, mode=nearest)");
   expect(String(new nn.PixelShuffle(3))).toBe("PixelShuffle(upscaleFactor=3)");

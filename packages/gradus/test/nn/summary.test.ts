@@ -54,3 +54,10 @@ test("counts shared parameters once and the work of every call", () => {
   expect(result.totalParameters).toBe(20);
   expect(result.totalMultiplyAdds).toBe(32);
 });
+
+test.each([
+  ["Conv3d", () => new nn.Conv3d(2, 4, 3, { groups: 2 }), 4 * 3 ** 3 * 27],
+  ["ConvTranspose3d", () => new nn.ConvTranspose3d(2, 4, 3, { groups: 2 }), 2 * 5 ** 3 * 2 * 27],
+])("counts the work of a %s", (_title, make, expected) => {
+  expect(nn.summary(make(), [2, 5, 5, 5]).totalMultiplyAdds).toBe(expected);
+});

@@ -285,6 +285,18 @@ describe("norms of gradients", () => {
     expect(Array.from(await one.grad!.data())).toEqual([-0.25, 0.25, 0.25]);
     expect(none.grad).toBeNull();
   });
+
+  test("clipGradValue_ takes another limit without another program", async () => {
+    const [one] = withGradients([gd.tensor([-3, Number.NaN, 2])]);
+    let programs = 0;
+    for (const limit of [1, 0.5, 0.25]) {
+      one.grad = gd.tensor([-3, Number.NaN, 2]);
+      utils.clipGradValue_(one, limit);
+      expect(Array.from(await one.grad!.data())).toEqual([-limit, Number.NaN, limit]);
+      if (limit === 1) programs = gd.statistics().programsCompiled;
+    }
+    expect(gd.statistics().programsCompiled).toBe(programs);
+  });
 });
 
 describe("parameters as a vector", () => {

@@ -185,3 +185,49 @@ test("a chain in a sequence begins anew at its milestone", () => {
   const expected = [0.2, 0.1, 0.1, 0.09, 0.162, 0.1458];
   for (const [i, rate] of expected.entries()) expect(rates[i]).toBeCloseTo(rate, 12);
 });
+
+describe("a group that is added after the scheduler", () => {
+  /** The rates of the old and of the added group, which begins with 0.5, after two epochs. */
+  function ratesAfterTwo(make: (optimizer: gd.optim.Optimizer) => gd.optim.LRScheduler): number[] {
+    const optimizer = sgd();
+    const scheduler = make(optimizer);
+    optimizer.addParamGroup({ params: [new nn.Parameter(gd.ones([2]))], lr: 0.5 });
+    scheduler.step();
+    scheduler.step();
+    return scheduler.getLastLr();
+  }
+
+  test.each([
+    ["StepLR", (optimizer: gd.optim.Optimizer) => new optim.StepLR(optimizer, 2, { gamma: 0.5 }), 0.25],
+    ["ExponentialLR", (optimizer: gd.optim.Optimizer) => new optim.ExponentialLR(optimizer, 0.1), 0.005],
+  ])("follows %s, as in PyTorch", (_title, make, expected) => {
+    expect(ratesAfterTwo(make)[1]).toBeCloseTo(expected, 12);
+  });
+
+  const others: Readonly<Record<string, (optimizer: gd.optim.Optimizer) => gd.optim.LRScheduler<never>>> = {
+    LambdaLR: (optimizer) => new optim.LambdaLR(optimizer, (epoch) => 1 / (1 + epoch)),
+    CosineAnnealingLR: (optimizer) => new optim.CosineAnnealingLR(optimizer, 4),
+    CosineAnnealingWarmRestarts: (optimizer) => new optim.CosineAnnealingWarmRestarts(optimizer, 4),
+    OneCycleLR: (optimizer) => new optim.OneCycleLR(optimizer, 1, { totalSteps: 9 }),
+    CyclicLR: (optimizer) => new optim.CyclicLR(optimizer, 0.1, 1, { stepSizeUp: 4 }),
+  };
+  test.each(Object.entries(others))("keeps its rate under %s", (_title, make) => {
+    const [old, added] = ratesAfterTwo(make as unknown as Parameters<typeof ratesAfterTwo>[0]);
+    expect(old).not.toBe(0.2);
+    expect(added).toBe(0.5);
+  });
+
+  test("is part of the state", () => {
+    const optimizer = sgd();
+    const scheduler = new optim.LambdaLR(optimizer, (epoch) => 1 / (1 + epoch));
+    optimizer.addParamGroup({ params: [new nn.Parameter(gd.ones([2]))], lr: 0.5 });
+    scheduler.step();
+    const resumed = new optim.LambdaLR(twoGroups(), (epoch) => 1 / (1 + epoch));
+    resumed.loadStateDict(scheduler.stateDict());
+    for (const each of [scheduler, resumed]) {
+      each.step();
+      expect(each.getLastLr()[0]).toBeCloseTo(0.2 / 3, 12);
+      expect(each.getLastLr()[1]).toBe(0.5);
+    }
+  });
+});

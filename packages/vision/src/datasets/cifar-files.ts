@@ -81,6 +81,7 @@ export function loadCifar10(folder?: string): Promise<DatasetSplits> {
   return load("cifar-10", folder, 0);
 }
 
+/** Options of `loadCifar100`. */
 export interface Cifar100Options {
   /** The 100 classes ("fine", default) or their 20 superclasses. */
   readonly labels?: "fine" | "coarse";

@@ -16,12 +16,15 @@ import { type DatasetName, PUBLISHED, type PublishedFile } from "./published.ts"
 
 /** How far the download of one file has come. */
 export interface DownloadProgress {
+  /** Its name. */
   readonly file: string;
   /** Bytes that are here, those of earlier attempts included. */
   readonly received: number;
+  /** Bytes that the whole file has. */
   readonly total: number;
 }
 
+/** Options of `downloadFile`. */
 export interface DownloadOptions {
   /** Called as bytes arrive; `progressBar()` makes one that draws. */
   readonly onProgress?: (progress: DownloadProgress) => void;
@@ -31,6 +34,12 @@ export interface DownloadOptions {
   readonly idleTimeout?: number;
   /** Stops the download; what has arrived is kept for the next call. */
   readonly signal?: AbortSignal;
+}
+
+/** Options of `downloadDataset`. */
+export interface DatasetDownloadOptions extends DownloadOptions {
+  /** The address of another server that has the same files, ending in a slash. Default: where they were published. */
+  readonly from?: string;
 }
 
 const MOST_REDIRECTS = 5;
@@ -52,14 +61,13 @@ class InterruptedError extends DatasetError {}
  *
  * @param name which dataset
  * @param folder where the files go; by default the one that the dataset's loader looks into
- * @param options besides those of `downloadFile`: `from`, the address of another server that has the same files
  * @returns the folder
  * @throws DatasetError if a file cannot be had or is not the published one
  */
 export async function downloadDataset(
   name: DatasetName,
   folder: string = datasetFolder(name),
-  options: DownloadOptions & { readonly from?: string } = {},
+  options: DatasetDownloadOptions = {},
 ): Promise<string> {
   const { from, files } = PUBLISHED[name];
   for (const file of files) await downloadFile(new URL(file.name, options.from ?? from), file, folder, options);

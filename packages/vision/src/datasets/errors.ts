@@ -2,9 +2,11 @@
 
 /** A dataset that is missing, damaged, or cannot be fetched. */
 export class DatasetError extends Error {
+  /** What stands before the message. */
   override readonly name = "DatasetError";
 
   /**
+   * The message is made of the parts.
    * @param file the file, folder or address it is about
    * @param place where in it, such as "byte 4"; empty if all of it is meant
    * @param problem one sentence without its full stop: what is wrong, with the numbers in it

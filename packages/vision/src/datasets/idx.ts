@@ -19,9 +19,11 @@ export type IdxDtype = keyof IdxArrays;
 /** What an IDX file holds. */
 export type IdxArray = {
   [D in IdxDtype]: {
+    /** The element type, as the file's magic number tells it. */
     readonly dtype: D;
     /** One to 255 sizes; the last varies fastest. */
     readonly shape: readonly number[];
+    /** The elements, row-major. */
     readonly data: IdxArrays[D];
   };
 }[IdxDtype];

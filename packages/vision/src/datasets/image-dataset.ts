@@ -6,7 +6,9 @@ import type { LabeledImages } from "./labeled-images.ts";
 
 /** Mean and standard deviation of a dataset's values, which go from 0 to 1: one for all channels, or one for each. */
 export interface Normalization {
+  /** What is subtracted. */
   readonly mean: number | readonly number[];
+  /** What the difference is divided by; above 0. */
   readonly std: number | readonly number[];
 }
 
@@ -14,7 +16,7 @@ export interface Normalization {
 export const NOT_NORMALIZED: Normalization = { mean: 0, std: 1 };
 
 /** Values that a byte has. */
-const LEVELS = 256;
+export const LEVELS = 256;
 
 /**
  * What each byte of each channel becomes, [channels, 256].
@@ -49,10 +51,14 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
   readonly length: number;
   /** [C, H, W] */
   readonly imageShape: readonly [number, number, number];
+  /** The names of the classes, which labels are indices of. */
   readonly classes: readonly string[];
   private readonly levels: Float32Array;
 
-  /** @param normalization by default values stay from 0 to 1 */
+  /**
+   * @param source the images and their classes
+   * @param normalization by default values stay from 0 to 1
+   */
   constructor(
     readonly source: LabeledImages,
     readonly normalization: Normalization = NOT_NORMALIZED,
@@ -64,6 +70,9 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
         `${source.images.length} bytes are not ${count} images of [${channels}, ${height}, ${width}]`,
       );
     }
+    if (source.labels.length !== count) {
+      throw new ArgumentError("ImageDataset", `${source.labels.length} labels are not one for each of ${count} images`);
+    }
     this.levels = normalizedLevels("ImageDataset", normalization, channels);
     this.length = count;
     this.imageShape = [channels, height, width];
@@ -71,9 +80,6 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
   }
 
   get(index: number): data.HostArray[] {
-    if (!Number.isInteger(index) || index < 0 || index >= this.length) {
-      throw new ArgumentError("ImageDataset", `there is no image ${index} among ${this.length}`);
-    }
     const [images, labels] = this.getBatch([index]);
     return [
       { ...images, shape: images.shape.slice(1) },
@@ -81,6 +87,7 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
     ];
   }
 
+  /** @throws ArgumentError for an index beyond the last image */
   getBatch(indices: ArrayLike<number>): data.HostArray[] {
     const { images, labels } = this.source;
     const [channels, height, width] = this.imageShape;
@@ -89,12 +96,16 @@ export class ImageDataset implements data.Dataset<data.HostArray[]> {
     const values = new Float32Array(indices.length * size);
     const classes = new Int32Array(indices.length);
     for (let i = 0; i < indices.length; i++) {
+      const index = indices[i];
+      if (!Number.isInteger(index) || index < 0 || index >= this.length) {
+        throw new ArgumentError("ImageDataset", `there is no image ${index} among ${this.length}`);
+      }
       for (let channel = 0; channel < channels; channel++) {
-        const from = indices[i] * size + channel * plane;
+        const from = index * size + channel * plane;
         const to = i * size + channel * plane;
         for (let p = 0; p < plane; p++) values[to + p] = this.levels[channel * LEVELS + images[from + p]];
       }
-      classes[i] = labels[indices[i]];
+      classes[i] = labels[index];
     }
     return [
       { data: values, shape: [indices.length, channels, height, width] },

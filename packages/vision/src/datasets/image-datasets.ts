@@ -3,12 +3,13 @@
 
 import { type Cifar100Options, loadCifar10, loadCifar100 } from "./cifar-files.ts";
 import { loadDigits } from "./digits.ts";
-import { type DownloadOptions, downloadDataset } from "./download.ts";
+import { type DatasetDownloadOptions, downloadDataset } from "./download.ts";
 import { ImageDataset, NOT_NORMALIZED, type Normalization } from "./image-dataset.ts";
 import type { DatasetSplits } from "./labeled-images.ts";
 import { loadFashionMnist, loadKmnist, loadMnist } from "./mnist-files.ts";
 import type { DatasetName } from "./published.ts";
 
+/** What `load` of a dataset takes. */
 export interface ImageDatasetOptions {
   /** Where the files lie; by default where they are downloaded to. The digits bring their own and ignore it. */
   readonly folder?: string;
@@ -18,18 +19,22 @@ export interface ImageDatasetOptions {
    * Whether files that are not there are downloaded first, or how: `{ onProgress: progressBar() }`. Default false. The
    * digits ignore it.
    */
-  readonly download?: boolean | (DownloadOptions & { readonly from?: string });
+  readonly download?: boolean | DatasetDownloadOptions;
 }
 
 /** What one trains on, and what one tests on. */
 export interface ImageDatasetSplits {
+  /** What one trains on. */
   readonly train: ImageDataset;
+  /** What one tests on, normalized as the training images are. */
   readonly test: ImageDataset;
 }
 
 /** A dataset by name. */
 export interface ImageDatasetSource<Options extends ImageDatasetOptions = ImageDatasetOptions> {
+  /** Its name, to show. */
   readonly title: string;
+  /** Mean and deviation of the training images. */
   readonly normalization: Normalization;
   /** @throws DatasetError if a file is missing or is not what it should be, or cannot be downloaded */
   load(options?: Options): Promise<ImageDatasetSplits>;
@@ -89,6 +94,7 @@ export const CIFAR10 = source(
   (folder) => loadCifar10(folder),
 );
 
+/** What `CIFAR100.load` takes. */
 export interface Cifar100DatasetOptions extends ImageDatasetOptions, Cifar100Options {}
 
 /**

@@ -5,14 +5,12 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { ArgumentError, type data } from "gradus";
 import { DatasetError } from "./errors.ts";
-import { NOT_NORMALIZED, type Normalization, normalizedLevels } from "./image-dataset.ts";
+import { LEVELS, NOT_NORMALIZED, type Normalization, normalizedLevels } from "./image-dataset.ts";
 import { checkReadOptions, type ReadImageOptions, readImage } from "./read-image.ts";
 
 const EXTENSIONS: ReadonlySet<string> = new Set([".png", ".jpg", ".jpeg", ".webp"]);
 
-/** Values that a byte has. */
-const LEVELS = 256;
-
+/** Options of `ImageFolder.load`. */
 export interface ImageFolderOptions extends ReadImageOptions {
   /** By default values stay from 0 to 1. */
   readonly normalization?: Normalization;
@@ -20,7 +18,9 @@ export interface ImageFolderOptions extends ReadImageOptions {
 
 /** An image of a folder: where it lies, and the number of its class. */
 export interface ImageFolderSample {
+  /** The image's file. */
   readonly path: string;
+  /** Its place among the names of the classes. */
   readonly label: number;
 }
 

@@ -2,8 +2,11 @@
 
 import type { DownloadProgress } from "./download.ts";
 
-interface Output {
+/** Where progress is drawn: `process.stderr`, or anything like it. */
+export interface ProgressOutput {
+  /** Whether it is a terminal. */
   readonly isTTY?: boolean;
+  /** Takes text in. */
   write(text: string): unknown;
 }
 
@@ -14,7 +17,7 @@ const WIDTH = 30;
  *
  * @param output where to draw; by default the standard error stream
  */
-export function progressBar(output: Output = process.stderr): (progress: DownloadProgress) => void {
+export function progressBar(output: ProgressOutput = process.stderr): (progress: DownloadProgress) => void {
   let drawn = "";
   return ({ file, received, total }) => {
     const percent = Math.floor((100 * received) / total);

@@ -8,6 +8,7 @@ export type DatasetName = MnistName | CifarName;
 
 /** A file as its publishers describe it. */
 export interface PublishedFile {
+  /** The file's name, which is also the end of its address. */
   readonly name: string;
   /** Its exact size. */
   readonly bytes: number;

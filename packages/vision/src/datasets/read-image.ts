@@ -4,6 +4,7 @@
 import { ArgumentError, type data } from "gradus";
 import { DatasetError } from "./errors.ts";
 
+/** Options of `readImage`. */
 export interface ReadImageOptions {
   /** Height and width of the result, by bilinear interpolation: one number for both, or [height, width]. Default: as it is. */
   readonly size?: number | readonly [height: number, width: number];
@@ -47,7 +48,9 @@ function loadSharp(): Promise<Sharp> {
 
 /** A decoded image: bytes [height, width, channels]. */
 export interface DecodedImage extends data.HostArray {
+  /** Row-major; the channels of a pixel lie side by side. */
   readonly data: Uint8Array;
+  /** Rows, columns, and channels: 3 or 1. */
   readonly shape: readonly [height: number, width: number, channels: number];
 }
 

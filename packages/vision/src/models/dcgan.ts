@@ -44,6 +44,7 @@ const between = (small: number, large: number): Convolution => [
 /** Images are made of a point, or become one. */
 const toOrFromPoint: Convolution = [4, { bias: false }];
 
+/** Options of `DcganGenerator`. */
 export interface DcganGeneratorOptions {
   /** Numbers in a latent vector. Default 100. */
   readonly latent?: number;
@@ -66,10 +67,12 @@ export interface DcganGeneratorOptions {
  * const images = generator.forward(gd.randn([16, 100, 1, 1]));
  */
 export class DcganGenerator extends nn.Module {
+  /** Transposed convolutions, batch normalizations and rectifiers, under PyTorch's keys "main.0", ... */
   readonly main: nn.Sequential;
   /** Numbers in a latent vector. */
   readonly latent: number;
 
+  /** @throws ArgumentError for another size of images */
   constructor({ latent = 100, features = 64, channels = 3, imageSize = 64, tanh = true }: DcganGeneratorOptions = {}) {
     super();
     this.latent = latent;
@@ -94,6 +97,7 @@ export class DcganGenerator extends nn.Module {
   }
 }
 
+/** Options of `DcganDiscriminator`. */
 export interface DcganDiscriminatorOptions {
   /** Channels of the first hidden layer; each one after has twice as many as the one before. Default 64. */
   readonly features?: number;
@@ -113,8 +117,10 @@ export interface DcganDiscriminatorOptions {
  * to probabilities. 2,765,568 parameters by default.
  */
 export class DcganDiscriminator extends nn.Module {
+  /** Convolutions, batch normalizations and leaky rectifiers, under PyTorch's keys "main.0", ... */
   readonly main: nn.Sequential;
 
+  /** @throws ArgumentError for another size of images */
   constructor({ features = 64, channels = 3, imageSize = 64, sigmoid = false }: DcganDiscriminatorOptions = {}) {
     super();
     const sides = sidesOf("DcganDiscriminator", imageSize).toReversed();

@@ -4,6 +4,7 @@
 
 import { nn } from "gradus";
 
+/** Options of `digitNet`. */
 export interface DigitNetOptions {
   /** Default 10. */
   readonly classes?: number;

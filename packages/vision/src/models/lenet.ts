@@ -5,6 +5,7 @@
 import { nn, type Tensor } from "gradus";
 import { initializeXavier, materialize } from "./initialize.ts";
 
+/** Options of `LeNet` and `modernLeNet`. */
 export interface LeNetOptions {
   /** Default 10. */
   readonly classes?: number;
@@ -20,8 +21,10 @@ export interface LeNetOptions {
  * const logits = model.forward(images); // [N, 10]
  */
 export class LeNet extends nn.Module {
+  /** All layers, from the first convolution to the last linear one. */
   readonly net: nn.Sequential;
 
+  /** @param options how many classes there are, and the shape of an image */
   constructor({ classes = 10, imageShape = [1, 28, 28] }: LeNetOptions = {}) {
     super();
     this.net = new nn.Sequential(

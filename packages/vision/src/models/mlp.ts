@@ -2,6 +2,7 @@
 
 import { nn } from "gradus";
 
+/** Options of `mlp`. */
 export interface MlpOptions {
   /** Numbers an image has. Default 784, which is 28x28. */
   readonly inputs?: number;

@@ -4,6 +4,7 @@
 
 import { nn, ShapeError, type Tensor } from "gradus";
 
+/** Options of `ResidualBlock`. */
 export interface ResidualBlockLayerOptions {
   /** Whether the shortcut is a 1x1 convolution, which it must be where channels or size change. Default false. */
   readonly use1x1Conv?: boolean;
@@ -20,12 +21,21 @@ export interface ResidualBlockLayerOptions {
  * block.forward(gd.randn([4, 3, 6, 6])).shape; // [4, 64, 3, 3]
  */
 export class ResidualBlock extends nn.Module {
+  /** 3x3, with the block's stride. */
   readonly conv1: nn.Conv2d;
+  /** 3x3 and stride 1. */
   readonly conv2: nn.Conv2d;
+  /** The 1x1 convolution of the shortcut, or null for the input itself. */
   readonly conv3: nn.Conv2d | null;
+  /** After the first convolution. */
   readonly bn1: nn.BatchNorm2d;
+  /** After the second convolution, before the shortcut is added. */
   readonly bn2: nn.BatchNorm2d;
 
+  /**
+   * @param channels of the output
+   * @param options the stride, and what the shortcut is
+   */
   constructor(channels: number, { use1x1Conv = false, strides = 1 }: ResidualBlockLayerOptions = {}) {
     super();
     this.conv1 = new nn.LazyConv2d(channels, 3, { padding: 1, stride: strides });

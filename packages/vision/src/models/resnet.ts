@@ -27,12 +27,21 @@ const shortcut = (inChannels: number, outChannels: number, stride: number) =>
 export class BasicBlock extends nn.Module {
   /** Channels of the output for each of `channels`. */
   static readonly expansion = 1;
+  /** 3x3, with the block's stride. */
   readonly conv1: nn.Conv2d;
+  /** After the first convolution. */
   readonly bn1: nn.BatchNorm2d;
+  /** 3x3 and stride 1. */
   readonly conv2: nn.Conv2d;
+  /** After the second convolution, before the shortcut is added. */
   readonly bn2: nn.BatchNorm2d;
+  /** The shortcut's projection, or null where the shapes are one. */
   readonly downsample: nn.Sequential | null;
 
+  /**
+   * @param inChannels channels of the input
+   * @param channels channels of both convolutions, and so of the output
+   */
   constructor(inChannels: number, channels: number, { stride = 1 }: ResidualBlockOptions = {}) {
     super();
     this.conv1 = conv3x3(inChannels, channels, stride);
@@ -55,15 +64,27 @@ export class BasicBlock extends nn.Module {
  * paper it was the first one's.
  */
 export class Bottleneck extends nn.Module {
+  /** Channels of the output for each of `channels`. */
   static readonly expansion = 4;
+  /** 1x1, to `channels`. */
   readonly conv1: nn.Conv2d;
+  /** After the first convolution. */
   readonly bn1: nn.BatchNorm2d;
+  /** 3x3, with the block's stride. */
   readonly conv2: nn.Conv2d;
+  /** After the second convolution. */
   readonly bn2: nn.BatchNorm2d;
+  /** 1x1, to four times `channels`. */
   readonly conv3: nn.Conv2d;
+  /** After the third convolution, before the shortcut is added. */
   readonly bn3: nn.BatchNorm2d;
+  /** The shortcut's projection, or null where the shapes are one. */
   readonly downsample: nn.Sequential | null;
 
+  /**
+   * @param inChannels channels of the input
+   * @param channels channels of the first two convolutions; the output has four times as many
+   */
   constructor(inChannels: number, channels: number, { stride = 1 }: ResidualBlockOptions = {}) {
     super();
     const outChannels = channels * Bottleneck.expansion;
@@ -86,10 +107,12 @@ export class Bottleneck extends nn.Module {
 
 /** The class of a block, of which a ResNet makes as many as it needs. */
 export interface ResidualBlockClass {
+  /** Channels of the output for each of `channels`. */
   readonly expansion: number;
   new (inChannels: number, channels: number, options?: ResidualBlockOptions): nn.Module;
 }
 
+/** Options of `ResNet` and of those of the paper. */
 export interface ResNetOptions {
   /** Default 1000, as in ImageNet. */
   readonly classes?: number;
@@ -117,8 +140,11 @@ export interface ResNetOptions {
  * const model = new ResNet(BasicBlock, [3, 3, 3], { classes: 10, smallImages: true, width: 16 }); // the paper's for CIFAR
  */
 export class ResNet extends nn.Module {
+  /** The first layer: 7x7 with stride 2, or 3x3 with stride 1 for small images. */
   readonly conv1: nn.Conv2d;
+  /** After the first convolution. */
   readonly bn1: nn.BatchNorm2d;
+  /** 3x3 with stride 2, or null for small images. */
   readonly maxpool: nn.MaxPool2d | null;
   // Made when it is known how many stages there are, so that their keys stand in torchvision's order.
   /** The first stage. */
@@ -129,6 +155,7 @@ export class ResNet extends nn.Module {
   declare readonly layer3: nn.Sequential;
   /** The fourth stage; not there in a network of three. Further ones are in `stages`. */
   declare readonly layer4: nn.Sequential;
+  /** From features to classes; another layer may take its place for another task. */
   declare fc: nn.Linear;
   private readonly stageCount: number;
 

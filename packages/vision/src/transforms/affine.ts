@@ -17,6 +17,7 @@ import {
   text,
 } from "./transform.ts";
 
+/** How images are read at other places than their own pixels. */
 export interface ResamplingOptions {
   /** Default "nearest". */
   readonly interpolation?: Interpolation;
@@ -27,6 +28,7 @@ export interface ResamplingOptions {
   readonly fill?: ChannelValues;
 }
 
+/** Options of `affine`. */
 export interface AffineOptions extends ResamplingOptions {
   /** Degrees, clockwise. Default 0. */
   readonly angle?: PerImage;
@@ -48,6 +50,7 @@ export interface AffineOptions extends ResamplingOptions {
  */
 export function affine(images: Tensor, options: AffineOptions = {}): Tensor {
   checkImages("affine", images);
+  checkInterpolation("affine", options.interpolation ?? "nearest");
   const batch = images.ndim === 4 ? images : images.unsqueeze(0);
   const result = resample(batch, inverseMatrices(batch, options), options);
   return images.ndim === 4 ? result : result.squeeze(0);
@@ -132,6 +135,7 @@ function degreeInterval(operation: string, name: string, degrees: DegreeRange): 
   return [-degrees, degrees];
 }
 
+/** Options of `RandomRotation`. */
 export interface RandomRotationOptions extends ResamplingOptions, RandomTransformOptions {
   /** The point that stays, in pixels from the left and upper edge. Default: the middle. */
   readonly center?: readonly [x: number, y: number];
@@ -147,7 +151,10 @@ export class RandomRotation extends RandomTransform {
   /** Degrees, counter-clockwise. */
   readonly degrees: Interval;
 
-  /** @param degrees a number from 0 for both directions, or [low, high] */
+  /**
+   * @param degrees a number from 0 for both directions, or [low, high]
+   * @param options how images are read, and the point that stays
+   */
   constructor(
     degrees: DegreeRange,
     readonly options: RandomRotationOptions = {},
@@ -166,6 +173,7 @@ export class RandomRotation extends RandomTransform {
   }
 }
 
+/** Options of `RandomAffine`. */
 export interface RandomAffineOptions extends RandomRotationOptions {
   /** The most that images are moved, as fractions of their width and height, by whole pixels. Default: not at all. */
   readonly translate?: readonly [x: number, y: number];
@@ -186,7 +194,10 @@ export class RandomAffine extends RandomTransform {
   readonly degrees: Interval;
   private readonly shears: readonly [x: Interval, y: Interval] | null;
 
-  /** @param degrees a number from 0 for both directions, or [low, high] */
+  /**
+   * @param degrees a number from 0 for both directions, or [low, high]
+   * @param options how images are moved, scaled, sheared and read
+   */
   constructor(
     degrees: DegreeRange,
     readonly options: RandomAffineOptions = {},

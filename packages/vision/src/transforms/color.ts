@@ -32,6 +32,10 @@ export function normalize(images: Tensor, mean: ChannelValues, std: ChannelValue
  * new transforms.Normalize([0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616])
  */
 export class Normalize extends Transform {
+  /**
+   * @param mean what is taken away, of all channels or of each
+   * @param std what the difference is divided by, of all channels or of each; not 0
+   */
   constructor(
     readonly mean: ChannelValues,
     readonly std: ChannelValues,
@@ -186,6 +190,7 @@ export function adjustHue(images: Tensor, factor: PerImage): Tensor {
   return cat([channel(5), channel(3), channel(1)], axis);
 }
 
+/** Options of `ColorJitter`. */
 export interface ColorJitterOptions extends RandomTransformOptions {
   /** The factor is from 1 - brightness, but not below 0, to 1 + brightness, or from an interval. Default 0. */
   readonly brightness?: number | Interval;
@@ -224,6 +229,10 @@ function factorInterval(
 export class ColorJitter extends RandomTransform {
   private readonly changes: readonly (readonly [(images: Tensor, factor: PerImage) => Tensor, Interval])[];
 
+  /**
+   * @param options how much may change
+   * @throws ArgumentError for an interval that is none
+   */
   constructor(readonly options: ColorJitterOptions = {}) {
     super(options);
     const { brightness = 0, contrast = 0, saturation = 0, hue = 0 } = options;
@@ -254,6 +263,10 @@ export class ColorJitter extends RandomTransform {
 
 /** Turns each image into its negative with probability p (`torchvision.transforms.RandomInvert`). */
 export class RandomInvert extends RandomTransform {
+  /**
+   * @param p the probability. Default 0.5
+   * @param options where random numbers come from
+   */
   constructor(
     readonly p = 0.5,
     options: RandomTransformOptions = {},

@@ -17,6 +17,7 @@ export type ImageModule = nn.Module<[Tensor], Tensor>;
  * const loader = withTransforms(new data.DataLoader(training, { batchSize: 128, shuffle: true }), augment);
  */
 export class Compose extends nn.Sequential {
+  /** @param transforms in the order in which images go through them */
   constructor(transforms: readonly ImageModule[]) {
     super(...transforms);
   }
@@ -24,6 +25,7 @@ export class Compose extends nn.Sequential {
 
 /** A function of images as a transform (`torchvision.transforms.Lambda`): [N, C, H, W] to anything. */
 export class Lambda extends nn.Module {
+  /** @param fn what is called with each batch */
   constructor(readonly fn: (images: Tensor) => Tensor) {
     super();
     if (typeof fn !== "function") throw new ArgumentError("Lambda", `${String(fn)} is no function`);
@@ -39,8 +41,14 @@ export class Lambda extends nn.Module {
  * computed for the whole batch, so they must not change its shape.
  */
 export class RandomApply extends RandomTransform {
+  /** What images go through, one after the other. */
   readonly transforms: Compose;
 
+  /**
+   * @param transforms what images go through
+   * @param p the probability. Default 0.5
+   * @param options where random numbers come from
+   */
   constructor(
     transforms: readonly ImageModule[],
     readonly p = 0.5,

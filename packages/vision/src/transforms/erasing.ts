@@ -15,7 +15,7 @@ import {
 } from "./transform.ts";
 
 /** One number for all images, or a tensor of integers [N] with one for each. */
-type Position = number | Tensor;
+export type PixelPosition = number | Tensor;
 
 /**
  * Images with a value in a rectangle (`torchvision.transforms.functional.erase`): of rows `top` to `top + height` and
@@ -26,17 +26,17 @@ type Position = number | Tensor;
  */
 export function erase(
   images: Tensor,
-  top: Position,
-  left: Position,
-  height: Position,
-  width: Position,
+  top: PixelPosition,
+  left: PixelPosition,
+  height: PixelPosition,
+  width: PixelPosition,
   value: ChannelValues | Tensor,
 ): Tensor {
   checkImages("erase", images);
   const [rows, columns] = images.shape.slice(-2);
-  const perImage = (position: Position): Position =>
+  const perImage = (position: PixelPosition): PixelPosition =>
     typeof position === "number" ? position : position.reshape([-1, ...new Array<number>(images.ndim - 1).fill(1)]);
-  const covered = (extent: number, first: Position, length: Position): Tensor => {
+  const covered = (extent: number, first: PixelPosition, length: PixelPosition): Tensor => {
     const from = arange(0, extent).sub(perImage(first));
     return from.ge(0).logicalAnd(from.lt(perImage(length)));
   };
@@ -45,6 +45,7 @@ export function erase(
   return where(rectangle, isTensor(value) ? value : channelTensor("erase", "value", value, images), images);
 }
 
+/** Options of `RandomErasing`. */
 export interface RandomErasingOptions extends RandomTransformOptions {
   /** With which probability an image loses a rectangle. Default 0.5. */
   readonly p?: number;
@@ -64,11 +65,19 @@ const ATTEMPTS = 10;
  * mean is 0 (`torchvision.transforms.RandomErasing`).
  */
 export class RandomErasing extends RandomTransform {
+  /** The probability that an image loses a rectangle. */
   readonly p: number;
+  /** The part of the image that the rectangle covers. */
   readonly scale: Interval;
+  /** Height by width. */
   readonly ratio: Interval;
+  /** What the rectangle is filled with. */
   readonly value: ChannelValues | "random";
 
+  /**
+   * @param options how often, what, and with what it is filled
+   * @throws ArgumentError for a p that is no probability, and for intervals that are none
+   */
   constructor({ p = 0.5, scale = [0.02, 0.33], ratio = [0.3, 3.3], value = 0, ...rest }: RandomErasingOptions = {}) {
     super(rest);
     checkProbability("RandomErasing", p);

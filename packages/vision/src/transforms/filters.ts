@@ -64,6 +64,7 @@ function blurAlong(images: Tensor, axis: -2 | -1, size: number, sigma: PerImage)
   return terms.reduce((sum, term) => sum.add(term));
 }
 
+/** Options of `GaussianBlur`. */
 export interface GaussianBlurOptions extends RandomTransformOptions {
   /** Pixels: an interval from which it is drawn for each image, or a number for all. Default [0.1, 2]. */
   readonly sigma?: number | Interval;
@@ -71,9 +72,13 @@ export interface GaussianBlurOptions extends RandomTransformOptions {
 
 /** Blurs each image by a Gaussian bell of a width of its own (`torchvision.transforms.GaussianBlur`). */
 export class GaussianBlur extends RandomTransform {
+  /** Pixels: the interval from which the width is drawn. */
   readonly sigma: Interval;
 
-  /** @param kernelSize odd: how many pixels are averaged, in both directions or [vertically, horizontally] */
+  /**
+   * @param kernelSize odd: how many pixels are averaged, in both directions or [vertically, horizontally]
+   * @param options how wide the bell is
+   */
   constructor(
     readonly kernelSize: ImageSize,
     { sigma = [0.1, 2], ...rest }: GaussianBlurOptions = {},
@@ -93,6 +98,7 @@ export class GaussianBlur extends RandomTransform {
   }
 }
 
+/** Options of `GaussianNoise`. */
 export interface GaussianNoiseOptions extends RandomTransformOptions {
   /** Default 0. */
   readonly mean?: number;
@@ -104,10 +110,17 @@ export interface GaussianNoiseOptions extends RandomTransformOptions {
 
 /** Adds normal noise to every pixel (`torchvision.transforms.v2.GaussianNoise`). */
 export class GaussianNoise extends RandomTransform {
+  /** Of the noise. */
   readonly mean: number;
+  /** The noise's standard deviation. */
   readonly sigma: number;
+  /** Whether values stay from 0 to 1. */
   readonly clip: boolean;
 
+  /**
+   * @param options how strong the noise is
+   * @throws ArgumentError for a negative deviation
+   */
   constructor({ mean = 0, sigma = 0.1, clip = true, ...rest }: GaussianNoiseOptions = {}) {
     super(rest);
     if (!(Number.isFinite(mean) && Number.isFinite(sigma) && sigma >= 0)) {

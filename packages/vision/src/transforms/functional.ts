@@ -10,7 +10,7 @@ export {
   normalize,
   rgbToGrayscale,
 } from "./color.ts";
-export { erase } from "./erasing.ts";
+export { erase, type PixelPosition } from "./erasing.ts";
 export { gaussianBlur } from "./filters.ts";
 export { centerCrop, crop, type Margins, type PadOptions, pad } from "./geometry.ts";
 export { type ResizeOptions, resize } from "./resize.ts";

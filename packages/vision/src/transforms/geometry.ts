@@ -17,6 +17,7 @@ import {
 /** Pixels added: on all sides, or [left and right, top and bottom], or [left, top, right, bottom]. */
 export type Margins = number | readonly [number, number] | readonly [number, number, number, number];
 
+/** Options of `pad` and `Pad`. */
 export interface PadOptions {
   /** What is added in mode "constant": a number, or one for each channel. Default 0. */
   readonly fill?: ChannelValues;
@@ -113,7 +114,10 @@ export function centerCrop(images: Tensor, size: ImageSize): Tensor {
 
 /** Margins around images: [N, C, H, W] to [N, C, H + top + bottom, W + left + right] (`torchvision.transforms.Pad`). */
 export class Pad extends Transform {
-  /** @param padding pixels on all sides, or [horizontal, vertical], or [left, top, right, bottom] */
+  /**
+   * @param padding pixels on all sides, or [horizontal, vertical], or [left, top, right, bottom]
+   * @param options what is added
+   */
   constructor(
     readonly padding: Margins,
     readonly options: PadOptions = {},
@@ -134,8 +138,10 @@ export class Pad extends Transform {
 
 /** The middle of images: [N, C, H, W] to [N, C, height, width] (`torchvision.transforms.CenterCrop`). */
 export class CenterCrop extends Transform {
+  /** Of the result. */
   readonly size: readonly [height: number, width: number];
 
+  /** @param size of the result: [height, width], or one number for both */
   constructor(size: ImageSize) {
     super();
     this.size = heightAndWidth("CenterCrop", size);
@@ -150,6 +156,7 @@ export class CenterCrop extends Transform {
   }
 }
 
+/** Options of `RandomCrop`. */
 export interface RandomCropOptions extends PadOptions, RandomTransformOptions {
   /** Margins that are laid around the images before: one number, [horizontal, vertical] or all four. Default 0. */
   readonly padding?: Margins;
@@ -163,9 +170,14 @@ export interface RandomCropOptions extends PadOptions, RandomTransformOptions {
  * new transforms.RandomCrop(32, { padding: 4 }) // moves CIFAR's images by up to four pixels
  */
 export class RandomCrop extends RandomTransform {
+  /** Of the result. */
   readonly size: readonly [height: number, width: number];
   private readonly sides: readonly [left: number, top: number, right: number, bottom: number];
 
+  /**
+   * @param size of the result: [height, width], or one number for both
+   * @param options the margins that are laid around before, and what they are
+   */
   constructor(
     size: ImageSize,
     readonly options: RandomCropOptions = {},
@@ -220,6 +232,10 @@ export class RandomCrop extends RandomTransform {
 
 /** Mirrors each image, left to right, with probability p (`torchvision.transforms.RandomHorizontalFlip`). */
 export class RandomHorizontalFlip extends RandomTransform {
+  /**
+   * @param p the probability. Default 0.5
+   * @param options where random numbers come from
+   */
   constructor(
     readonly p = 0.5,
     options: RandomTransformOptions = {},
@@ -239,6 +255,10 @@ export class RandomHorizontalFlip extends RandomTransform {
 
 /** Mirrors each image, top to bottom, with probability p (`torchvision.transforms.RandomVerticalFlip`). */
 export class RandomVerticalFlip extends RandomTransform {
+  /**
+   * @param p the probability. Default 0.5
+   * @param options where random numbers come from
+   */
   constructor(
     readonly p = 0.5,
     options: RandomTransformOptions = {},

@@ -1,6 +1,7 @@
 // `transforms`: augmentation and preparation of images, after `torchvision.transforms`.
 
 export {
+  type DegreeRange,
   RandomAffine,
   type RandomAffineOptions,
   RandomRotation,
@@ -10,6 +11,7 @@ export { ColorJitter, type ColorJitterOptions, Grayscale, Normalize, RandomInver
 export { Compose, type ImageModule, Lambda, RandomApply } from "./compose.ts";
 export { RandomErasing, type RandomErasingOptions } from "./erasing.ts";
 export { GaussianBlur, type GaussianBlurOptions, GaussianNoise, type GaussianNoiseOptions } from "./filters.ts";
+/** The transforms as functions (`torchvision.transforms.functional`). */
 export * as functional from "./functional.ts";
 export {
   CenterCrop,

@@ -7,7 +7,9 @@ import type { data, nn, Tensor } from "gradus";
 export interface BatchLoader<Batch extends readonly Tensor[] = readonly Tensor[]> extends AsyncIterable<Batch> {
   /** Batches an epoch. */
   readonly length: number;
+  /** Where the loader stands in its epoch. */
   stateDict(): data.LoaderState;
+  /** Goes on from where the loader stood. */
   loadStateDict(state: data.LoaderState): void;
 }
 
@@ -21,6 +23,10 @@ export type ImageFunction = ((images: Tensor) => Tensor) | nn.Module<[Tensor], T
 export class TransformedLoader<Batch extends readonly Tensor[]> implements BatchLoader<Batch> {
   private readonly transform: (images: Tensor) => Tensor;
 
+  /**
+   * @param loader its batches begin with images, [N, C, H, W]
+   * @param transform a transform, any module, or a function
+   */
   constructor(
     readonly loader: BatchLoader<Batch>,
     transform: ImageFunction,
@@ -44,6 +50,7 @@ export class TransformedLoader<Batch extends readonly Tensor[]> implements Batch
     return this.loader.stateDict();
   }
 
+  /** Has the loader go on from where it stood. */
   loadStateDict(state: data.LoaderState): void {
     this.loader.loadStateDict(state);
   }

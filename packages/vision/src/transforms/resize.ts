@@ -13,6 +13,7 @@ import {
   text,
 } from "./transform.ts";
 
+/** Options of `resize` and `Resize`. */
 export interface ResizeOptions {
   /** Default "bilinear". */
   readonly interpolation?: Interpolation;
@@ -55,8 +56,9 @@ function resizeSide(
   const from = images.shape[images.ndim + axis];
   if (from === to) return images;
   if (interpolation === "nearest") {
-    // Each pixel of the result takes the one that its left upper corner lies in, as in PyTorch.
-    const places = Int32Array.from({ length: to }, (_, i) => Math.floor((i * from) / to));
+    // Each pixel of the result takes the one that its left upper corner lies in, as float32 knows it: as in PyTorch.
+    const scale = Math.fround(from / to);
+    const places = Int32Array.from({ length: to }, (_, i) => Math.min(Math.floor(Math.fround(i * scale)), from - 1));
     return images.indexSelect(axis, tensor(places));
   }
   const weights = tensor(bilinearWeights(from, to, antialias), { dtype: images.dtype }).reshape([to, from]);
@@ -93,7 +95,10 @@ function resizedTo(shape: readonly number[], size: ImageSize): readonly [height:
  * new transforms.Resize([32, 32])
  */
 export class Resize extends Transform {
-  /** @param size [height, width], or a number for the shorter side; the longer one then keeps its proportion */
+  /**
+   * @param size [height, width], or a number for the shorter side; the longer one then keeps its proportion
+   * @param options how values between pixels are found
+   */
   constructor(
     readonly size: ImageSize,
     readonly options: ResizeOptions = {},

@@ -17,6 +17,7 @@ import {
   text,
 } from "./transform.ts";
 
+/** Options of `resizedCrop`. */
 export interface ResizedCropOptions {
   /** Default "bilinear", of four pixels: what is made smaller is not smoothed before. */
   readonly interpolation?: Interpolation;
@@ -64,6 +65,7 @@ function pointsOf(images: Tensor, first: PerImage, length: PerImage, count: numb
   return points.minimum(last).add(column(first));
 }
 
+/** Options of `RandomResizedCrop`. */
 export interface RandomResizedCropOptions extends ResizedCropOptions, RandomTransformOptions {
   /** The part of the image that is cut out, by its area. Default [0.08, 1]. */
   readonly scale?: Interval;
@@ -82,11 +84,20 @@ const ATTEMPTS = 10;
  * new transforms.RandomResizedCrop(224)
  */
 export class RandomResizedCrop extends RandomTransform {
+  /** Of the result. */
   readonly size: readonly [height: number, width: number];
+  /** The part of the image that is cut out, by its area. */
   readonly scale: Interval;
+  /** Width by height of what is cut out. */
   readonly ratio: Interval;
+  /** How values between pixels are found. */
   readonly interpolation: Interpolation;
 
+  /**
+   * @param size of the result: [height, width], or one number for both
+   * @param options what is cut out
+   * @throws ArgumentError for intervals that are none
+   */
   constructor(
     size: ImageSize,
     { scale = [0.08, 1], ratio = [3 / 4, 4 / 3], interpolation = "bilinear", ...rest }: RandomResizedCropOptions = {},

@@ -4,7 +4,7 @@
 // networks: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", 2015.
 
 import { ArgumentError, arange, ShapeError, stack, type Tensor, where } from "gradus";
-import type { Interpolation } from "./transform.ts";
+import { checkInterpolation, type Interpolation } from "./transform.ts";
 
 /** What lies beyond an image's border. */
 export type PaddingMode = "constant" | "edge" | "reflect" | "symmetric";
@@ -34,6 +34,7 @@ const folded: { readonly [M in PaddingMode]: (positions: Tensor, extent: number)
 /** Whether positions lie within a side of `extent` pixels. */
 const isWithin = (positions: Tensor, extent: number): Tensor => positions.ge(0).logicalAnd(positions.lt(extent));
 
+/** What pixels beyond the border are. */
 export interface PickOptions {
   /** Default "constant". */
   readonly paddingMode?: PaddingMode;
@@ -41,14 +42,17 @@ export interface PickOptions {
   readonly fill?: number | Tensor;
 }
 
-/** @throws ArgumentError for a mode that is none */
-export function checkPaddingMode(operation: string, mode: string): void {
-  if (!(mode in folded)) {
+/**
+ * @param known a table with a row for each mode; by default those of whole pixels
+ * @throws ArgumentError for a mode that is none
+ */
+export function checkPaddingMode(operation: string, mode: string, known: object = folded): void {
+  if (!Object.hasOwn(known, mode)) {
     throw new ArgumentError(
       operation,
       `"${mode}" is no padding mode`,
-      `Use one of ${Object.keys(folded)
-        .map((known) => `"${known}"`)
+      `Use one of ${Object.keys(known)
+        .map((name) => `"${name}"`)
         .join(", ")}.`,
     );
   }
@@ -92,6 +96,7 @@ function lookUp(images: Tensor, places: Tensor): Tensor {
   return flat.gather(2, index).reshape([count, channels, outHeight, outWidth]);
 }
 
+/** Options of `affineGrid`. */
 export interface AffineGridOptions {
   /** Whether -1 and 1 mean the middles of the outermost pixels, instead of their outer edges. Default false. */
   readonly alignCorners?: boolean;
@@ -137,6 +142,7 @@ export function mapPoints(theta: Tensor, x: Tensor, y: Tensor): [x: Tensor, y: T
 /** What `gridSample` reads beyond the border. */
 export type GridPaddingMode = "zeros" | "border" | "reflection";
 
+/** Options of `gridSample`. */
 export interface GridSampleOptions extends AffineGridOptions {
   /** Default "bilinear". */
   readonly mode?: Interpolation;
@@ -164,6 +170,8 @@ export function gridSample(
       "images must be [N, C, H, W] and the grid [N, h, w, 2] with the same N",
     );
   }
+  checkInterpolation("gridSample", mode);
+  checkPaddingMode("gridSample", paddingMode, bordered);
   const [, , height, width] = images.shape;
   /** From -1 ... 1 to pixels, whose middles are the integers. */
   const toPixels = (points: Tensor, extent: number): Tensor => {

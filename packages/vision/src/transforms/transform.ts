@@ -8,6 +8,7 @@ import { ArgumentError, DTypeError, type Generator, isFloat, nn, rand, ShapeErro
 /** An interval of numbers, both ends included. */
 export type Interval = readonly [low: number, high: number];
 
+/** What every random transform takes. */
 export interface RandomTransformOptions {
   /** Where random numbers come from. Default: the default generator, which `gd.manualSeed` seeds. */
   readonly generator?: Generator;
@@ -42,8 +43,10 @@ export function checkImages(operation: string, images: Tensor): void {
 
 /** A transform whose parameters are drawn anew for each image of each batch. */
 export abstract class RandomTransform extends Transform {
+  /** Where random numbers come from; undefined for the default generator. */
   protected readonly generator: Generator | undefined;
 
+  /** @param options where random numbers come from */
   constructor({ generator }: RandomTransformOptions = {}) {
     super();
     this.generator = generator;

@@ -81,13 +81,20 @@ describe("an image dataset", () => {
 
   test("is refused where sizes or channels do not fit", () => {
     expect(() => new ImageDataset({ ...source, height: 3 })).toThrow("30 bytes are not 5 images of [1, 3, 3]");
+    expect(() => new ImageDataset({ ...source, labels: source.labels.subarray(1) })).toThrow(
+      "4 labels are not one for each of 5 images",
+    );
     expect(() => new ImageDataset(source, { mean: [0, 0], std: 1 })).toThrow(
       "2 values of mean are not one for each of 1 channels",
     );
   });
 
   test("has no image beyond its last, and no deviation of 0", () => {
-    expect(() => new ImageDataset(source).get(5)).toThrow("no image 5 among 5");
+    const dataset = new ImageDataset(source);
+    expect(() => dataset.get(5)).toThrow("no image 5 among 5");
+    for (const index of [-1, 5, 0.5, Number.NaN]) {
+      expect(() => dataset.getBatch([0, index])).toThrow(`no image ${index} among 5`);
+    }
     expect(() => new ImageDataset(source, { mean: 0, std: 0 })).toThrow("deviation of 0");
   });
 

@@ -1,7 +1,7 @@
 // Transforms that draw nothing: what they are made of, shapes, and what they refuse. Their values are compared with
 // torchvision's in golden.test.ts.
 
-import { toTensor, transforms } from "@gradus/vision";
+import { gridSample, toTensor, transforms } from "@gradus/vision";
 import * as gd from "gradus";
 import { beforeAll, describe, expect, test } from "vitest";
 
@@ -38,6 +38,12 @@ describe("toTensor", () => {
     expect(() => toTensor(gd.zeros([2, 2]))).toThrow(/made of bytes \(given float32\)/);
     expect(() => toTensor({ data: Uint8Array.of(1), shape: [1] })).toThrow(gd.ShapeError);
   });
+});
+
+test("resize takes the nearest pixel where float32 rounds its place down, as PyTorch does", async () => {
+  // torch.nn.functional.interpolate(torch.tensor([[[[0.0, 1.0]]]]), size=(1, 82))[0, 0, 0, 40:43]: 41 * float32(2 / 82) < 1
+  const resized = functional.resize(gd.tensor([0, 1]).reshape([1, 1, 1, 2]), [1, 82], { interpolation: "nearest" });
+  expect([...(await resized.data())].slice(40, 43)).toEqual([0, 0, 1]);
 });
 
 describe("modules", () => {
@@ -108,6 +114,22 @@ describe("refused, with a word what to do:", () => {
     ["a size of three sides", () => new transforms.Resize([1, 2, 3] as never), /\[1, 2, 3\] is no size/],
     ["three margins", () => new transforms.Pad([1, 2, 3] as never), /\[1, 2, 3\] are no margins/],
     ["a negative margin", () => new transforms.RandomCrop(3, { padding: -1 }), /-1 are no margins/],
+    [
+      "a padding of every object",
+      () => new transforms.Pad(1, { paddingMode: "toString" as never }),
+      /"toString" is no/,
+    ],
+    [
+      "a cubic grid",
+      () => gridSample(images(), gd.zeros([2, 1, 1, 2]), { mode: "bicubic" as never }),
+      /"bicubic" is no interpolation/,
+    ],
+    [
+      "a grid of zeroes",
+      () => gridSample(images(), gd.zeros([2, 1, 1, 2]), { paddingMode: "edge" as never }),
+      /"edge" is no padding mode\. Use one of "zeros", "border", "reflection"/,
+    ],
+    ["a cubic turn", () => functional.rotate(images(), 3, { interpolation: "bicubic" as never }), /"bicubic"/],
     ["an unknown padding", () => new transforms.Pad(1, { paddingMode: "wrap" as never }), /"wrap" is no padding mode/],
     ["reflecting too much", () => functional.pad(images(), 6, { paddingMode: "reflect" }), /reflect more than/],
     ["a probability of 2", () => new transforms.RandomVerticalFlip(2), /2 is no probability/],

@@ -62,7 +62,7 @@ export function prelu(x: Tensor, weight: Tensor): Tensor {
 
 /** Whether a function that behaves otherwise in training is to do so. */
 export interface TrainingOptions {
-  /** Whether the model is being trained. */
+  /** Whether the model is being trained. The default is the function's, as in PyTorch. */
   readonly training?: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface TrainingOptions {
  * The leaky ReLU with random slopes (Xu et al., 2015): in training every element has a slope of its own, uniform in
  * [lower, upper); else all have the mean of the two. The random numbers are the default generator's.
  * @param x any shape
- * @param options.training default false
+ * @param options no training by default, as in PyTorch
  * @throws ArgumentError unless lower <= upper
  */
 export function rrelu(x: Tensor, lower = 1 / 8, upper = 1 / 3, { training = false }: TrainingOptions = {}): Tensor {

@@ -78,6 +78,7 @@ export function attend(
   return { output: weights.matmul(value), weights };
 }
 
+/** Options of `scaledDotProductAttention`. */
 export interface ScaledDotProductAttentionOptions {
   /** Broadcasts to [..., L, S]. bool: true where a key takes part; float: added to the scores. Default: none. */
   readonly attnMask?: Tensor | null;

@@ -9,6 +9,7 @@ import { checkSpatialInput, type SpatialSize, spatialSizes } from "./sizes.ts";
 /** Zeros around the input: a number, one for each dimension, as many as keep the size ("same"), or none ("valid"). */
 export type Padding = SpatialSize | "same" | "valid";
 
+/** Options of `conv1d`, `conv2d` and `conv3d`. */
 export interface ConvOptions {
   /** The step from window to window. Default 1. */
   readonly stride?: SpatialSize;
@@ -20,6 +21,7 @@ export interface ConvOptions {
   readonly groups?: number;
 }
 
+/** Options of `convTranspose1d`, `convTranspose2d` and `convTranspose3d`. */
 export interface ConvTransposeOptions {
   /** The distance of the input's elements in the output. Default 1. */
   readonly stride?: SpatialSize;

@@ -2,6 +2,7 @@
 
 import { type Tensor, where } from "../../tensor/index.ts";
 
+/** Options of `normalize`. */
 export interface NormalizeOptions {
   /** The order of the norm, infinity included. Default 2. */
   readonly p?: number;
@@ -23,6 +24,7 @@ export function normalize(x: Tensor, { p = 2, dim = 1, eps = 1e-12 }: NormalizeO
   return x.div(atLeast(x.norm(p, dim, { keepdim: true }), eps));
 }
 
+/** Options of `cosineSimilarity`, and without `dim` of the layer. */
 export interface CosineSimilarityOptions {
   /** The dimension along which a vector lies; it disappears. Default 1. */
   readonly dim?: number;
@@ -53,6 +55,7 @@ export function cosineSimilarity(
   return unit(first, second).mul(unit(second, first)).sum(dim);
 }
 
+/** Options of `pairwiseDistance`, and without `p` of the layer. */
 export interface PairwiseDistanceOptions {
   /** The order of the norm. Default 2. */
   readonly p?: number;

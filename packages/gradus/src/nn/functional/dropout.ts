@@ -36,7 +36,7 @@ function checkRank(operation: string, x: Tensor, shapes: readonly string[], rank
 /**
  * Sets elements to 0 with probability p in training, and scales the others by 1 / (1 - p).
  * @param x any shape
- * @param options.training default true; with false x comes back as it is
+ * @param options training by default; else x comes back as it is
  * @throws ArgumentError unless p lies in [0, 1]
  */
 export function dropout(x: Tensor, p = 0.5, { training = true }: TrainingOptions = {}): Tensor {
@@ -47,7 +47,7 @@ export function dropout(x: Tensor, p = 0.5, { training = true }: TrainingOptions
 /**
  * Sets whole channels to 0 with probability p in training, and scales the others by 1 / (1 - p).
  * @param x [N, C, L] or [C, L]
- * @param options.training default true
+ * @param options training by default; else x comes back as it is
  * @throws ShapeError for another number of dimensions
  */
 export function dropout1d(x: Tensor, p = 0.5, { training = true }: TrainingOptions = {}): Tensor {
@@ -60,7 +60,7 @@ export function dropout1d(x: Tensor, p = 0.5, { training = true }: TrainingOptio
 /**
  * Sets whole channels to 0 with probability p in training, and scales the others by 1 / (1 - p).
  * @param x [N, C, H, W]; three dimensions are [N, C, L], as in PyTorch, not one image
- * @param options.training default true
+ * @param options training by default; else x comes back as it is
  * @throws ShapeError for another number of dimensions
  */
 export function dropout2d(x: Tensor, p = 0.5, { training = true }: TrainingOptions = {}): Tensor {
@@ -72,7 +72,7 @@ export function dropout2d(x: Tensor, p = 0.5, { training = true }: TrainingOptio
 /**
  * Sets whole channels to 0 with probability p in training, and scales the others by 1 / (1 - p).
  * @param x [N, C, D, H, W] or [C, D, H, W]
- * @param options.training default true
+ * @param options training by default; else x comes back as it is
  * @throws ShapeError for another number of dimensions
  */
 export function dropout3d(x: Tensor, p = 0.5, { training = true }: TrainingOptions = {}): Tensor {
@@ -86,7 +86,7 @@ export function dropout3d(x: Tensor, p = 0.5, { training = true }: TrainingOptio
  * Dropout that keeps mean 0 and variance 1, as networks of SELUs need it: elements become the SELU's lower limit with
  * probability p in training, and all are scaled and shifted.
  * @param x any shape
- * @param options.training default false, as in PyTorch
+ * @param options no training by default, as in PyTorch: x comes back as it is
  */
 export function alphaDropout(x: Tensor, p = 0.5, { training = false }: TrainingOptions = {}): Tensor {
   checkProbability("alphaDropout", p);
@@ -96,7 +96,7 @@ export function alphaDropout(x: Tensor, p = 0.5, { training = false }: TrainingO
 /**
  * Alpha dropout of whole channels.
  * @param x [N, C, ...]
- * @param options.training default false, as in PyTorch
+ * @param options no training by default, as in PyTorch: x comes back as it is
  * @throws ShapeError if there is no dimension of channels
  */
 export function featureAlphaDropout(x: Tensor, p = 0.5, { training = false }: TrainingOptions = {}): Tensor {

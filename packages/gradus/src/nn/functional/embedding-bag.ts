@@ -7,6 +7,7 @@ import { checkLookup, type EmbeddingOptions, embedding, paddingRow } from "./emb
 /** What becomes of the rows of a bag. */
 export type BagMode = "sum" | "mean" | "max";
 
+/** Options of `embeddingBag`: those of the lookup, and how its rows are brought together. */
 export interface EmbeddingBagOptions extends EmbeddingOptions {
   /** Default "mean". */
   readonly mode?: BagMode;

@@ -12,6 +12,7 @@ import {
   zeros,
 } from "../../tensor/index.ts";
 
+/** Options of `embedding`. */
 export interface EmbeddingOptions {
   /** A row that gets no gradient, for tokens that only fill up; negative ones count from the end. Default null. */
   readonly paddingIdx?: number | null;

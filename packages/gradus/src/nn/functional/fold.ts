@@ -5,6 +5,7 @@ import { ShapeError, type Tensor } from "../../tensor/index.ts";
 import { foldWindows, geometryOfWindows, slidingWindows, type WindowGeometry } from "./pooling.ts";
 import { checkSpatialInput, type SpatialSize, spatialSizes } from "./sizes.ts";
 
+/** Options of `unfold` and `fold`: how windows lie. */
 export interface UnfoldOptions {
   /** Distance between the elements of a window. Default 1. */
   readonly dilation?: SpatialSize;

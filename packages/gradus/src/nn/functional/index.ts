@@ -101,7 +101,14 @@ export {
   type PooledWithIndices,
   type PoolOptions,
 } from "./pooling.ts";
-export { gruCell, lstmCell, rnnReluCell, rnnTanhCell } from "./recurrent.ts";
+export {
+  gruCell,
+  lstmCell,
+  type RecurrentMode,
+  type RecurrentState,
+  rnnReluCell,
+  rnnTanhCell,
+} from "./recurrent.ts";
 export { channelShuffle, pixelShuffle, pixelUnshuffle } from "./shuffle.ts";
 export type { SpatialSize } from "./sizes.ts";
 export { type GumbelSoftmaxOptions, gumbelSoftmax, logSoftmax, softmax, softmin } from "./softmax.ts";

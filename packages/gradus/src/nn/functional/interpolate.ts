@@ -27,6 +27,7 @@ import { type SpatialSize, spatialSizes } from "./sizes.ts";
  */
 export type InterpolationMode = "nearest" | "nearest-exact" | "linear" | "bilinear" | "trilinear" | "bicubic" | "area";
 
+/** Options of `interpolate`. */
 export interface InterpolateOptions {
   /** The size of the result: one number, or one for each spatial dimension. This or `scaleFactor` must be given. */
   readonly size?: SpatialSize | null;
@@ -59,6 +60,9 @@ interface Grid {
 
 type Resample = (x: Tensor, axis: number, grid: Grid) => Tensor;
 
+/** What should be an integer may come out just below it as a product of fractions. */
+const rounding = 1e-9;
+
 // Nearest elements -------------------------------------------------------------------------------------------------------
 
 const everyAxisButOne = (ndim: number, axis: number, extent: number): number[] =>
@@ -78,10 +82,8 @@ const nearest =
     }
     const step = length / count;
     if (Number.isInteger(step) && scale === step) return x.slice(axis, Math.floor(offset * step), null, step);
-    // A quotient of integers that should be an integer may come out just below it as a product of fractions.
-    const exact = scale === length / count;
     const positions = Array.from({ length: count }, (_, i) =>
-      Math.min(length - 1, Math.floor(exact ? ((i + offset) * length) / count : (i + offset) * scale)),
+      Math.min(length - 1, Math.floor((i + offset) * scale + rounding)),
     );
     return x.indexSelect(axis, tensor(positions, { dtype: "int32" }));
   };
@@ -109,8 +111,7 @@ interface Taps {
 
 function tapsOf(kernel: Kernel, { scale, aligned }: Grid, i: number): Taps {
   const position = aligned ? i * scale : (i + 0.5) * scale - 0.5;
-  // What should be an integer may come out just below it.
-  const whole = Math.floor(position + 1e-9);
+  const whole = Math.floor(position + rounding);
   const weights = kernel(Math.max(0, position - whole));
   return { first: whole - (weights.length / 2 - 1), weights };
 }
@@ -211,7 +212,10 @@ interface ModeRow {
 }
 
 const smooth = (kernel: Kernel, rank: number): ModeRow => ({
-  resample: (x, axis, grid) => resample(x, axis, grid, kernel),
+  resample: (x, axis, grid) => {
+    // PyTorch leaves a size that stays alone in linear modes, whatever factor it was rounded down from.
+    return kernel === linear && grid.count === grid.length ? x : resample(x, axis, grid, kernel);
+  },
   rank,
   makesValues: true,
   heedsCorners: true,
@@ -264,7 +268,7 @@ function checkArguments(x: Tensor, mode: InterpolationMode, alignCorners: boolea
       "Give it [N, C, L], [N, C, H, W] or [N, C, D, H, W].",
     );
   }
-  if (!(mode in modes)) {
+  if (!Object.hasOwn(modes, mode)) {
     throw new ArgumentError(
       "interpolate",
       `there is no mode "${mode}"`,

@@ -61,6 +61,7 @@ function checkChannels(operation: string, x: Tensor, perChannel: Readonly<Record
   }
 }
 
+/** Options of `batchNorm`. */
 export interface BatchNormOptions extends AffineOptions {
   /** Whether the batch's own statistics are used, and the running ones updated. Default false. */
   readonly training?: boolean;
@@ -128,6 +129,7 @@ function byRunningStatistics(
   return x.mul(slope.reshape(shape)).add(shift.reshape(shape));
 }
 
+/** Options of `instanceNorm`. */
 export interface InstanceNormOptions extends AffineOptions {
   /** Whether each sample's own statistics are used, and the running ones updated, if there are any. Default true. */
   readonly useInputStats?: boolean;
@@ -211,6 +213,7 @@ export function layerNorm(x: Tensor, normalizedShape: readonly number[], options
 /** The distance from 1 to the next larger number, which is what `eps` is where none is given. */
 const machineEpsilon: { readonly [D in DType]?: number } = { float32: 2 ** -23, float64: 2 ** -52 };
 
+/** Options of `rmsNorm`. */
 export interface RMSNormOptions {
   /** Multiplied after normalizing; of the normalized shape. Default null, for none. */
   readonly weight?: Tensor | null;
@@ -264,6 +267,7 @@ export function groupNorm(x: Tensor, numGroups: number, options: AffineOptions =
   return affine(normalized, options, channelShape(x));
 }
 
+/** Options of `localResponseNorm` and `LocalResponseNorm`. */
 export interface LocalResponseNormOptions {
   /** How much the neighbours count. Default 1e-4. */
   readonly alpha?: number;

@@ -11,6 +11,7 @@ import type { PaddingPairs } from "./conv.ts";
  */
 export type PaddingMode = "constant" | "reflect" | "replicate" | "circular";
 
+/** Options of `pad`. */
 export interface PadOptions {
   /** Default "constant". */
   readonly mode?: PaddingMode;
@@ -94,7 +95,7 @@ function cropAlong(x: Tensor, axis: number, before: number, after: number): Tens
  */
 export function pad(x: Tensor, padding: readonly number[], { mode = "constant", value = 0 }: PadOptions = {}): Tensor {
   if (mode === "constant") return x.pad(padding, value);
-  if (!(mode in borders)) {
+  if (!Object.hasOwn(borders, mode)) {
     throw new ArgumentError(
       "pad",
       `there is no mode "${mode}"`,

@@ -6,6 +6,7 @@ import { ArgumentError, arange, isFloat, ShapeError, Tensor, where } from "../..
 import { nodeOf } from "../../tensor/tensor.ts";
 import { checkSpatialInput, type SpatialSize, sizeText, spatialSizes } from "./sizes.ts";
 
+/** Where the windows of a pooling lie. */
 export interface PoolOptions {
   /** The step from window to window. Default: the kernel's size. */
   readonly stride?: SpatialSize;
@@ -15,11 +16,13 @@ export interface PoolOptions {
   readonly ceilMode?: boolean;
 }
 
+/** Options of `maxPool1d`, `maxPool2d` and `maxPool3d`. */
 export interface MaxPoolOptions extends PoolOptions {
   /** Distance between the elements of a window. Default 1. */
   readonly dilation?: SpatialSize;
 }
 
+/** Options of `avgPool1d`, `avgPool2d` and `avgPool3d`. */
 export interface AvgPoolOptions extends PoolOptions {
   /** Whether zeros of the padding count in the mean. Default true. */
   readonly countIncludePad?: boolean;
@@ -27,6 +30,7 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly divisorOverride?: number;
 }
 
+/** Options of `lpPool1d` and `lpPool2d`. */
 export type LPPoolOptions = Pick<PoolOptions, "stride" | "ceilMode">;
 
 /** Largest elements, and where they were: int32 positions in the flattened spatial dimensions of the input. */

@@ -18,6 +18,7 @@ export function softmin(x: Tensor, dim: number): Tensor {
   return softmax(x.neg(), dim);
 }
 
+/** Options of `gumbelSoftmax`. */
 export interface GumbelSoftmaxOptions {
   /** The temperature: small ones come near to a choice. Positive. Default 1. */
   readonly tau?: number;

@@ -4,6 +4,7 @@ import { onesLike, ShapeError, type Tensor, where, zeros } from "../../tensor/in
 import type { PoolOptions } from "./pooling.ts";
 import { checkSpatialInput, outputSizes, type SpatialSize, sizeText, spatialSizes } from "./sizes.ts";
 
+/** Options of `maxUnpool1d`, `maxUnpool2d` and `maxUnpool3d`: those of the pooling that is undone. */
 export interface MaxUnpoolOptions extends Pick<PoolOptions, "stride" | "padding"> {
   /**
    * The size of the result, of the spatial dimensions or of all: pooling gives one size for several. Default: the

@@ -21,6 +21,7 @@ export type ModuleClass = abstract new (...args: never[]) => AnyModule;
  */
 export type LayerSelection = readonly (ModuleClass | string | RegExp)[];
 
+/** Which layers `applyInit` means, and what their biases get. */
 export interface LayerRules {
   /** What biases get: a number or an initializer. Default: they stay as they are. */
   readonly bias?: Initializer | number;
@@ -30,6 +31,7 @@ export interface LayerRules {
   readonly skip?: LayerSelection;
 }
 
+/** What weights and biases get, and of which layers. */
 export interface InitRules extends LayerRules {
   /** What weights get: an initializer or a number. Default: they stay as they are. */
   readonly weight?: Initializer | number;
@@ -37,6 +39,7 @@ export interface InitRules extends LayerRules {
 
 /** The gain of `xavierUniform`, `xavierNormal` and `orthogonal`, or what to reckon it from. */
 export interface GainOptions {
+  /** Where random numbers come from. Default: the default generator. */
   readonly generator?: Generator;
   /** Default: that of the nonlinearity. */
   readonly gain?: number;
@@ -48,13 +51,17 @@ export interface GainOptions {
 
 /** The bounds of `uniform` (default 0 and 1) and of `truncNormal` (default -2 and 2). */
 export interface RangeOptions {
+  /** Where random numbers come from. Default: the default generator. */
   readonly generator?: Generator;
+  /** The lower bound. */
   readonly a?: number;
+  /** The upper bound. */
   readonly b?: number;
 }
 
 /** The distribution of `normal` and `truncNormal`. */
 export interface NormalOptions {
+  /** Where random numbers come from. Default: the default generator. */
   readonly generator?: Generator;
   /** Default 0. */
   readonly mean?: number;
@@ -64,13 +71,21 @@ export interface NormalOptions {
 
 /** The options of each scheme. */
 export interface InitSchemes {
+  /** `xavierUniform_` */
   readonly xavierUniform: GainOptions;
+  /** `xavierNormal_` */
   readonly xavierNormal: GainOptions;
+  /** `kaimingUniform_` */
   readonly kaimingUniform: KaimingOptions;
+  /** `kaimingNormal_` */
   readonly kaimingNormal: KaimingOptions;
+  /** `orthogonal_` */
   readonly orthogonal: GainOptions;
+  /** `truncNormal_` */
   readonly truncNormal: NormalOptions & RangeOptions;
+  /** `normal_` */
   readonly normal: NormalOptions;
+  /** `uniform_` */
   readonly uniform: RangeOptions;
 }
 

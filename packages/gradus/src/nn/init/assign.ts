@@ -2,6 +2,7 @@
 
 import { ArgumentError, type DType, type Generator, noGrad, type Tensor } from "../../tensor/index.ts";
 
+/** What every random initializer takes. */
 export interface InitOptions {
   /** Where random numbers come from. Default: the default generator, which `gd.manualSeed` seeds. */
   readonly generator?: Generator;

@@ -53,7 +53,9 @@ export function calculateGain(nonlinearity: Nonlinearity, negativeSlope = 0.01):
 
 /** How many inputs each output of a weight sees, and how many outputs each input reaches. */
 export interface Fans {
+  /** How many inputs each output sees. */
   readonly fanIn: number;
+  /** How many outputs each input reaches. */
   readonly fanOut: number;
 }
 

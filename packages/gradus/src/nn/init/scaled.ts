@@ -40,6 +40,7 @@ export function xavierNormal_(tensor: Tensor, gain = 1, options: InitOptions = {
   return normal_(tensor, 0, xavierStd(tensor, gain), options);
 }
 
+/** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions extends InitOptions {
   /** The slope of the leaky ReLU that follows. Default 0, a ReLU. */
   readonly a?: number;

@@ -8,6 +8,7 @@ export abstract class Loss<
   Options extends object,
   Inputs extends readonly unknown[] = [input: Tensor, target: Tensor],
 > extends Module<Inputs> {
+  /** As they were given; the function of `nn.functional` fills in the defaults. */
   protected readonly options: Options;
 
   /** @param options see the function of `nn.functional`; all have PyTorch's defaults */
@@ -22,6 +23,7 @@ export abstract class WeightedLoss<Options extends { readonly weight?: Tensor | 
   /** A copy of the option of that name; undefined without one. */
   declare readonly weight?: Tensor;
 
+  /** @param options see the function of `nn.functional`; all have PyTorch's defaults */
   constructor(options: Options = {} as Options) {
     super(options);
     if (options.weight) this.registerBuffer("weight", options.weight);

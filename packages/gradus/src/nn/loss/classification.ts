@@ -43,6 +43,7 @@ export class BCEWithLogitsLoss extends WeightedLoss<functional.BCEWithLogitsOpti
   /** A copy of the option of that name; undefined without one. A buffer, under PyTorch's key "pos_weight". */
   declare readonly posWeight?: Tensor;
 
+  /** @param options see `F.binaryCrossEntropyWithLogits` */
   constructor(options: functional.BCEWithLogitsOptions = {}) {
     super(options);
     if (options.posWeight) this.registerBuffer("pos_weight", options.posWeight);

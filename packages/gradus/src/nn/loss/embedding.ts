@@ -9,7 +9,12 @@ export class CosineEmbeddingLoss extends Loss<
   functional.CosineEmbeddingOptions,
   [input1: Tensor, input2: Tensor, target: Tensor]
 > {
-  /** @param input1 [N, D] @param input2 [N, D] @param target [N] */
+  /**
+   * The loss of pairs of vectors.
+   * @param input1 [N, D]
+   * @param input2 [N, D]
+   * @param target [N], 1 for alike or -1
+   */
   forward(input1: Tensor, input2: Tensor, target: Tensor): Tensor {
     return functional.cosineEmbeddingLoss(input1, input2, target, this.options);
   }

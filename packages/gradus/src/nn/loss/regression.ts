@@ -49,7 +49,10 @@ export class GaussianNLLLoss extends Loss<
   functional.GaussianNLLOptions,
   [input: Tensor, target: Tensor, variance: Tensor]
 > {
-  /** @param variance of the input's shape, or without its last dimension, or with 1 there */
+  /**
+   * The loss of predictions with a variance each.
+   * @param variance of the input's shape, or without its last dimension, or with 1 there
+   */
   forward(input: Tensor, target: Tensor, variance: Tensor): Tensor {
     return functional.gaussianNllLoss(input, target, variance, this.options);
   }

@@ -3,6 +3,7 @@
 
 import { flush, GradusError, noGrad, scalar, stack, type Tensor, zeros } from "../../tensor/index.ts";
 
+/** Options of `clipGradNorm_` and `getTotalNorm`. */
 export interface NormOptions {
   /** The order of the norm; Infinity for the largest element. Default 2. */
   readonly normType?: number;
@@ -14,7 +15,10 @@ export interface NormOptions {
 }
 
 /** Options with the check of the norm. */
-type Checked = NormOptions & { readonly errorIfNonfinite: true };
+export interface CheckedNormOptions extends NormOptions {
+  /** A norm that is NaN or infinite is an error; the result is a promise. */
+  readonly errorIfNonfinite: true;
+}
 
 function withGradients(parameters: Tensor | Iterable<Tensor>): Tensor[] {
   const all = Symbol.iterator in parameters ? [...parameters] : [parameters];
@@ -43,7 +47,7 @@ async function finite(operation: string, total: Tensor, gradients: readonly Tens
  * @param tensors gradients, for example, of any shapes
  * @returns a scalar; with `errorIfNonfinite` a promise of it, which is rejected with GradusError if it is not finite
  */
-export function getTotalNorm(tensors: Tensor | Iterable<Tensor>, options: Checked): Promise<Tensor>;
+export function getTotalNorm(tensors: Tensor | Iterable<Tensor>, options: CheckedNormOptions): Promise<Tensor>;
 export function getTotalNorm(tensors: Tensor | Iterable<Tensor>, options?: NormOptions): Tensor;
 export function getTotalNorm(
   tensors: Tensor | Iterable<Tensor>,
@@ -84,7 +88,7 @@ export function clipGradsWithNorm_(parameters: Tensor | Iterable<Tensor>, maxNor
 export function clipGradNorm_(
   parameters: Tensor | Iterable<Tensor>,
   maxNorm: number,
-  options: Checked,
+  options: CheckedNormOptions,
 ): Promise<Tensor>;
 export function clipGradNorm_(parameters: Tensor | Iterable<Tensor>, maxNorm: number, options?: NormOptions): Tensor;
 export function clipGradNorm_(
@@ -106,9 +110,19 @@ export function clipGradNorm_(
   );
 }
 
-/** Limits every element of all gradients to [-clipValue, clipValue] (`torch.nn.utils.clip_grad_value_`). */
+/**
+ * Limits every element of all gradients to [-clipValue, clipValue] (`torch.nn.utils.clip_grad_value_`). `clipValue` may change
+ * from step to step without a new program.
+ */
 export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
   noGrad(() => {
-    for (const parameter of withGradients(parameters)) parameter.grad = parameter.grad!.clamp(-clipValue, clipValue);
+    const limited = withGradients(parameters);
+    const dtypes = new Set(limited.map(({ grad }) => grad!.dtype));
+    const limits = new Map([...dtypes].map((dtype) => [dtype, scalar(clipValue, { dtype })] as const));
+    for (const parameter of limited) {
+      const grad = parameter.grad!;
+      const limit = limits.get(grad.dtype)!;
+      parameter.grad = grad.maximum(limit.neg()).minimum(limit);
+    }
   });
 }

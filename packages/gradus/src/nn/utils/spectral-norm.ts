@@ -9,6 +9,7 @@ import { normalize } from "../functional/distance.ts";
 import type { AnyModule } from "../module.ts";
 import { install, type Method, partOf, uninstall } from "./reparametrization.ts";
 
+/** Options of `spectralNorm`. */
 export interface SpectralNormOptions {
   /** Steps of the power iteration in each forward pass in training. Default 1. */
   readonly nPowerIterations?: number;

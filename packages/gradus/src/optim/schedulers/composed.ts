@@ -3,14 +3,17 @@
 import { ArgumentError } from "../../tensor/index.ts";
 import { LRScheduler, type ScheduledOptimizer, type SchedulerState } from "./scheduler.ts";
 
+/** The state of a scheduler that is made of others. */
 export interface ComposedState extends SchedulerState {
   /** The states of the parts. */
   readonly schedulers: readonly SchedulerState[];
 }
 
-type AnyScheduler = LRScheduler<never> | LRScheduler;
+/** A scheduler of any kind but ReduceLROnPlateau. */
+export type AnyScheduler = LRScheduler<never> | LRScheduler;
 
 abstract class ComposedScheduler extends LRScheduler<ComposedState> {
+  /** The parts, as they were given. */
   readonly schedulers: readonly LRScheduler[];
 
   constructor(optimizer: ScheduledOptimizer | undefined, schedulers: readonly AnyScheduler[]) {
@@ -91,7 +94,7 @@ export class SequentialLR extends ComposedScheduler {
   override begin(): void {
     this.lastEpoch = 0;
     // Making the schedulers has changed the rates.
-    for (const group of this.groups) group.lr = group.initialLr!;
+    for (const group of this.groups) group.lr = group.initialLr ?? group.lr;
     this.schedulers[0].begin();
   }
 
@@ -118,6 +121,10 @@ export class SequentialLR extends ComposedScheduler {
  * ]);
  */
 export class ChainedScheduler extends ComposedScheduler {
+  /**
+   * @param schedulers in the order in which they change the rates; all of one optimizer
+   * @throws ArgumentError for none, or for schedulers of different optimizers
+   */
   constructor(schedulers: readonly AnyScheduler[]) {
     super(schedulers[0]?.optimizer, schedulers);
   }

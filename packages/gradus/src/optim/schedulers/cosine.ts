@@ -4,6 +4,12 @@ import { ArgumentError } from "../../tensor/index.ts";
 import { checkEpochs } from "./decay.ts";
 import { forEachGroup, LRScheduler, type ScheduledOptimizer, type SchedulerState } from "./scheduler.ts";
 
+/** Options of `CosineAnnealingLR`. */
+export interface CosineAnnealingOptions {
+  /** The lowest rate. Default 0. */
+  readonly etaMin?: number;
+}
+
 /**
  * Half a cosine from the first rate down to `etaMin` in `tMax` epochs, and up again.
  *
@@ -13,11 +19,14 @@ import { forEachGroup, LRScheduler, type ScheduledOptimizer, type SchedulerState
 export class CosineAnnealingLR extends LRScheduler {
   private readonly etaMin: number;
 
-  /** @param options.etaMin the lowest rate, default 0 */
+  /**
+   * @param tMax epochs from the highest rate to the lowest
+   * @throws ArgumentError unless it is an integer from 1
+   */
   constructor(
     optimizer: ScheduledOptimizer,
     readonly tMax: number,
-    { etaMin = 0 }: { etaMin?: number } = {},
+    { etaMin = 0 }: CosineAnnealingOptions = {},
   ) {
     super(optimizer);
     checkEpochs("CosineAnnealingLR", "tMax", tMax);
@@ -36,6 +45,13 @@ export class CosineAnnealingLR extends LRScheduler {
   }
 }
 
+/** Options of `CosineAnnealingWarmRestarts`. */
+export interface WarmRestartsOptions extends CosineAnnealingOptions {
+  /** How many times as long each fall is as the one before, an integer from 1. Default 1. */
+  readonly tMult?: number;
+}
+
+/** The state of `CosineAnnealingWarmRestarts`. */
 export interface WarmRestartsState extends SchedulerState {
   /** Epochs since the last restart. */
   readonly tCur: number;
@@ -50,11 +66,14 @@ export class CosineAnnealingWarmRestarts extends LRScheduler<WarmRestartsState> 
   private tCur = 0;
   private tI: number;
 
-  /** @param options.tMult default 1 @param options.etaMin default 0 */
+  /**
+   * @param t0 epochs to the first restart
+   * @throws ArgumentError unless it and `tMult` are integers from 1
+   */
   constructor(
     optimizer: ScheduledOptimizer,
     readonly t0: number,
-    { tMult = 1, etaMin = 0 }: { tMult?: number; etaMin?: number } = {},
+    { tMult = 1, etaMin = 0 }: WarmRestartsOptions = {},
   ) {
     super(optimizer);
     checkEpochs("CosineAnnealingWarmRestarts", "t0", t0);
@@ -95,6 +114,7 @@ export class CosineAnnealingWarmRestarts extends LRScheduler<WarmRestartsState> 
   }
 }
 
+/** Options of `SWALR`. */
 export interface SWALROptions {
   /** In how many epochs the rate gets there; 0 for at once. Default 10. */
   readonly annealEpochs?: number;

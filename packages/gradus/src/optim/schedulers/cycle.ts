@@ -35,6 +35,7 @@ abstract class MomentumCycle extends LRScheduler {
     });
   }
 
+  /** @throws ArgumentError if a momentum is to cycle and a group has none */
   protected checkMomentum(cycleMomentum: boolean): void {
     const hasMomentum = ({ betas, momentum }: ScheduledGroup): boolean => betas !== undefined || momentum !== undefined;
     if (cycleMomentum && !this.groups.every(hasMomentum)) {
@@ -47,10 +48,13 @@ abstract class MomentumCycle extends LRScheduler {
   }
 }
 
+/** Options of `OneCycleLR`. */
 export interface OneCycleOptions {
   /** How many steps the cycle has in all; or give `epochs` and `stepsPerEpoch`. */
   readonly totalSteps?: number;
+  /** How many epochs the cycle has, where `totalSteps` is not given. */
   readonly epochs?: number;
+  /** How many steps each of them has. */
   readonly stepsPerEpoch?: number;
   /** The part of the cycle in which the rate rises, from 0 to 1. Default 0.3. */
   readonly pctStart?: number;
@@ -88,6 +92,7 @@ type Phase = readonly [until: number, from: number, to: number];
  * const scheduler = new optim.OneCycleLR(optimizer, 0.1, { epochs: 10, stepsPerEpoch: loader.length });
  */
 export class OneCycleLR extends MomentumCycle {
+  /** How many steps the cycle has in all. */
   readonly totalSteps: number;
   private readonly highest: readonly number[];
   private readonly momentumBounds: readonly (readonly [low: number, high: number])[];
@@ -183,6 +188,7 @@ export class OneCycleLR extends MomentumCycle {
   }
 }
 
+/** Options of `CyclicLR`. */
 export interface CyclicOptions {
   /** Steps from the lowest rate to the highest. Default 2000. */
   readonly stepSizeUp?: number;

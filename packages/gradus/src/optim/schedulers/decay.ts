@@ -10,20 +10,36 @@ export function checkEpochs(operation: string, name: string, value: number): voi
   }
 }
 
+/** What follows from the present rate, for groups that were added later too. */
+abstract class Decay extends LRScheduler {
+  protected override get takesLaterGroups(): boolean {
+    return true;
+  }
+}
+
+/** Options of `StepLR` and `MultiStepLR`. */
+export interface StepLROptions {
+  /** What the rate is multiplied by. Default 0.1. */
+  readonly gamma?: number;
+}
+
 /**
  * Times gamma every `stepSize` epochs.
  *
  * @example
  * const scheduler = new optim.StepLR(optimizer, 30, { gamma: 0.1 });
  */
-export class StepLR extends LRScheduler {
+export class StepLR extends Decay {
   private readonly gamma: number;
 
-  /** @param options.gamma default 0.1 */
+  /**
+   * @param stepSize epochs from one change to the next
+   * @throws ArgumentError unless it is an integer from 1
+   */
   constructor(
     optimizer: ScheduledOptimizer,
     readonly stepSize: number,
-    { gamma = 0.1 }: { gamma?: number } = {},
+    { gamma = 0.1 }: StepLROptions = {},
   ) {
     super(optimizer);
     checkEpochs("StepLR", "stepSize", stepSize);
@@ -36,14 +52,14 @@ export class StepLR extends LRScheduler {
 }
 
 /** Times gamma at each milestone; one that stands twice counts twice. */
-export class MultiStepLR extends LRScheduler {
+export class MultiStepLR extends Decay {
   private readonly gamma: number;
 
-  /** @param milestones epochs @param options.gamma default 0.1 */
+  /** @param milestones the epochs at which the rate changes, in any order */
   constructor(
     optimizer: ScheduledOptimizer,
     readonly milestones: readonly number[],
-    { gamma = 0.1 }: { gamma?: number } = {},
+    { gamma = 0.1 }: StepLROptions = {},
   ) {
     super(optimizer);
     this.gamma = gamma;
@@ -56,7 +72,8 @@ export class MultiStepLR extends LRScheduler {
 }
 
 /** Times gamma every epoch. */
-export class ExponentialLR extends LRScheduler {
+export class ExponentialLR extends Decay {
+  /** @param gamma what the rate is multiplied by */
   constructor(
     optimizer: ScheduledOptimizer,
     readonly gamma: number,
@@ -69,6 +86,7 @@ export class ExponentialLR extends LRScheduler {
   }
 }
 
+/** Options of `ConstantLR`. */
 export interface ConstantLROptions {
   /** Above 0 and up to 1. Default 1/3. */
   readonly factor?: number;
@@ -77,10 +95,11 @@ export interface ConstantLROptions {
 }
 
 /** The rate times a factor, for some epochs; then the whole rate. */
-export class ConstantLR extends LRScheduler {
+export class ConstantLR extends Decay {
   private readonly factor: number;
   private readonly totalIters: number;
 
+  /** @throws ArgumentError for a factor that is not above 0 and up to 1 */
   constructor(optimizer: ScheduledOptimizer, { factor = 1 / 3, totalIters = 5 }: ConstantLROptions = {}) {
     super(optimizer);
     checkFactor("ConstantLR", "factor", factor);
@@ -95,6 +114,7 @@ export class ConstantLR extends LRScheduler {
   }
 }
 
+/** Options of `LinearLR`. */
 export interface LinearLROptions {
   /** What the rate is multiplied by at first, above 0 and up to 1. Default 1/3. */
   readonly startFactor?: number;
@@ -110,11 +130,12 @@ export interface LinearLROptions {
  * @example
  * const warmUp = new optim.LinearLR(optimizer, { startFactor: 0.01, totalIters: 500 });
  */
-export class LinearLR extends LRScheduler {
+export class LinearLR extends Decay {
   private readonly startFactor: number;
   private readonly endFactor: number;
   private readonly totalIters: number;
 
+  /** @throws ArgumentError for factors out of their ranges, or a number of epochs that is no integer from 1 */
   constructor(optimizer: ScheduledOptimizer, options: LinearLROptions = {}) {
     super(optimizer);
     const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
@@ -136,6 +157,7 @@ export class LinearLR extends LRScheduler {
   }
 }
 
+/** Options of `PolynomialLR`. */
 export interface PolynomialLROptions {
   /** In how many epochs the rate reaches 0. Default 5. */
   readonly totalIters?: number;
@@ -144,10 +166,11 @@ export interface PolynomialLROptions {
 }
 
 /** The rate times (1 - epoch / totalIters)^power. */
-export class PolynomialLR extends LRScheduler {
+export class PolynomialLR extends Decay {
   private readonly totalIters: number;
   private readonly power: number;
 
+  /** @throws ArgumentError for a number of epochs that is no integer from 1 */
   constructor(optimizer: ScheduledOptimizer, { totalIters = 5, power = 1 }: PolynomialLROptions = {}) {
     super(optimizer);
     checkEpochs("PolynomialLR", "totalIters", totalIters);

@@ -14,6 +14,7 @@ export type RateFactor = (epoch: number) => number;
 export class LambdaLR extends LRScheduler {
   private readonly factors: readonly RateFactor[];
 
+  /** @param lrLambda from the epoch to a factor of the first rate; one for all groups, or one for each */
   constructor(optimizer: ScheduledOptimizer, lrLambda: PerGroup<RateFactor>) {
     super(optimizer);
     this.factors = forEachGroup("LambdaLR", "functions", lrLambda, this.groups.length);
@@ -29,6 +30,7 @@ export class LambdaLR extends LRScheduler {
 export class MultiplicativeLR extends LRScheduler {
   private readonly factors: readonly RateFactor[];
 
+  /** @param lrLambda from the epoch to a factor of the present rate; one for all groups, or one for each */
   constructor(optimizer: ScheduledOptimizer, lrLambda: PerGroup<RateFactor>) {
     super(optimizer);
     this.factors = forEachGroup("MultiplicativeLR", "functions", lrLambda, this.groups.length);

@@ -3,6 +3,7 @@
 import { ArgumentError } from "../../tensor/index.ts";
 import { forEachGroup, type PerGroup, type ScheduledGroup, type ScheduledOptimizer } from "./scheduler.ts";
 
+/** Options of `ReduceLROnPlateau`. */
 export interface PlateauOptions {
   /** Whether less is better, as of a loss, or more, as of an accuracy. Default "min". */
   readonly mode?: "min" | "max";
@@ -22,12 +23,17 @@ export interface PlateauOptions {
   readonly eps?: number;
 }
 
+/** What `ReduceLROnPlateau` needs to go on; JSON can hold it. */
 export interface PlateauState {
+  /** How often `step` was called. */
   readonly lastEpoch: number;
+  /** The rates that the groups had. */
   readonly lastLr: readonly number[];
   /** The best measurement; null before there is one. */
   readonly best: number | null;
+  /** How many measurements in a row have failed to improve. */
   readonly numBadEpochs: number;
+  /** For how many measurements nothing is counted yet. */
   readonly cooldownCounter: number;
 }
 
@@ -60,6 +66,11 @@ export class ReduceLROnPlateau {
   private readonly lowest: readonly number[];
   private readonly options: Required<Omit<PlateauOptions, "minLr">>;
 
+  /**
+   * @param optimizer whose rates fall
+   * @param options when, and by how much
+   * @throws ArgumentError for a factor from 1 on, another mode, or another number of lowest rates than of groups
+   */
   constructor(
     readonly optimizer: ScheduledOptimizer,
     { minLr = 0, ...options }: PlateauOptions = {},

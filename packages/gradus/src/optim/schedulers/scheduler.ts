@@ -7,16 +7,25 @@ import type { LearningRate, ParamGroup } from "../optimizer.ts";
 
 /** What a scheduler needs to go on; JSON can hold it. Schedulers that remember more add to it. */
 export interface SchedulerState {
+  /** How often `step` was called. */
   readonly lastEpoch: number;
+  /** The rates that the groups began with. */
   readonly baseLrs: readonly number[];
+  /** The rates that the groups had. */
   readonly lastLr: readonly number[];
 }
 
 /** A parameter group of any optimizer, as far as a scheduler looks at it. */
-export type ScheduledGroup = ParamGroup<LearningRate> & { betas?: readonly [number, number]; momentum?: number };
+export type ScheduledGroup = ParamGroup<LearningRate> & {
+  /** Adam's and those of its relatives: the first is the momentum that cycles. */
+  betas?: readonly [number, number];
+  /** That of SGD and its relatives. */
+  momentum?: number;
+};
 
 /** Any of `optim`'s optimizers. */
 export interface ScheduledOptimizer {
+  /** The groups, into which rates are written. */
   readonly paramGroups: readonly unknown[];
 }
 
@@ -40,10 +49,15 @@ export function forEachGroup<T>(operation: string, name: string, given: PerGroup
 export abstract class LRScheduler<State extends SchedulerState = SchedulerState> {
   /** How often `step` was called. */
   lastEpoch = 0;
+  /** The rates that the groups began with. */
   protected baseLrs: readonly number[];
+  /** The optimizer's groups. */
   protected readonly groups: readonly ScheduledGroup[];
 
-  /** A subclass whose rate at epoch 0 is not the optimizer's calls `apply` at the end of its own constructor. */
+  /**
+   * A subclass whose rate at epoch 0 is not the optimizer's calls `apply` at the end of its own constructor.
+   * @param optimizer whose groups' rates change
+   */
   constructor(readonly optimizer: ScheduledOptimizer) {
     this.groups = optimizer.paramGroups as readonly ScheduledGroup[];
     for (const group of this.groups) group.initialLr ??= group.lr;
@@ -53,6 +67,16 @@ export abstract class LRScheduler<State extends SchedulerState = SchedulerState>
   /** The rate of a group at `lastEpoch`. @param current the rate it has now @param base the one it began with */
   protected abstract rate(current: number, base: number, index: number): number;
 
+  /** Whether the next rate follows from the present one alone, so that it is known for groups that were added later. */
+  protected get takesLaterGroups(): boolean {
+    return false;
+  }
+
+  /** The groups that have a rate by this scheduler. As in PyTorch, later ones may have none and keep their own. */
+  private get scheduled(): readonly ScheduledGroup[] {
+    return this.takesLaterGroups ? this.groups : this.groups.slice(0, this.baseLrs.length);
+  }
+
   /** Goes on to the next epoch. Call it after `optimizer.step()`. */
   step(): void {
     this.lastEpoch++;
@@ -61,7 +85,7 @@ export abstract class LRScheduler<State extends SchedulerState = SchedulerState>
 
   /** Writes the rates of `lastEpoch`. */
   protected apply(): void {
-    this.groups.forEach((group, i) => {
+    this.scheduled.forEach((group, i) => {
       group.lr = this.rate(group.lr, this.baseLrs[i], i);
     });
   }
@@ -74,8 +98,8 @@ export abstract class LRScheduler<State extends SchedulerState = SchedulerState>
 
   /** Makes this epoch the first, from the rates that the groups began with. For schedulers made of others. */
   restart(): void {
-    this.groups.forEach((group, i) => {
-      group.lr = this.baseLrs[i];
+    this.baseLrs.forEach((rate, i) => {
+      this.groups[i].lr = rate;
     });
     this.begin();
   }
@@ -96,10 +120,10 @@ export abstract class LRScheduler<State extends SchedulerState = SchedulerState>
    * @throws ArgumentError if it is of another number of parameter groups
    */
   loadStateDict(state: State): void {
-    if (state.baseLrs.length !== this.groups.length) {
+    if (state.lastLr.length !== this.groups.length) {
       throw new ArgumentError(
         this.constructor.name,
-        `the state is of ${state.baseLrs.length} parameter groups, the optimizer has ${this.groups.length}`,
+        `the state is of ${state.lastLr.length} parameter groups, the optimizer has ${this.groups.length}`,
         "Make the optimizer with the same groups.",
       );
     }

@@ -5,6 +5,7 @@ import { ArgumentError } from "../../tensor/index.ts";
 import type { Callback } from "../callback.ts";
 import type { Training } from "../training.ts";
 
+/** Options of `saveCheckpoints`. */
 export interface SaveCheckpointsOptions {
   /** Every how many steps, besides the beginning, each epoch's end and the end of the run. Default: only those. */
   readonly every?: number;

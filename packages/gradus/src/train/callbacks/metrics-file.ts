@@ -4,6 +4,7 @@ import type { Callback } from "../callback.ts";
 import type { Measurements } from "../history.ts";
 import { MetricsLog } from "../metrics-log.ts";
 
+/** How often `logMetrics` and `tensorBoard` write. */
 export interface LogIntervalOptions {
   /** Every how many steps. Default 10. */
   readonly every?: number;

@@ -9,6 +9,7 @@ import { type ReportSection, renderReport } from "../report.ts";
 import { ClassificationReview } from "../review.ts";
 import type { Training } from "../training.ts";
 
+/** What a report says of a run besides what was measured. */
 export interface ReportOptions {
   /** Default "Training". */
   readonly title?: string;

@@ -10,11 +10,13 @@ import { logMetrics } from "./metrics-file.ts";
 import { type ReportOptions, writeReport } from "./report-file.ts";
 import { tensorBoard } from "./tensor-board.ts";
 
+/** Options of `RunDirectory.callbacks`. */
 export interface RunDirectoryOptions {
   /** Save a checkpoint every so many steps, besides each epoch's end. */
   readonly checkpointEvery?: number;
   /** Log every so many steps. Default 10. */
   readonly logEvery?: number;
+  /** What the report says besides what was measured. */
   readonly report?: ReportOptions;
 }
 
@@ -30,9 +32,12 @@ export interface RunDirectoryOptions {
  * ```
  */
 export class RunDirectory {
+  /** The run's checkpoints. */
   readonly store: CheckpointStore;
+  /** `report.html` in the directory. */
   readonly reportPath: string;
 
+  /** @param path the directory; `callbacks` makes it */
   constructor(readonly path: string) {
     this.store = new CheckpointStore(path);
     this.reportPath = join(path, "report.html");

@@ -5,12 +5,15 @@ import { escapeHtml, number } from "./text.ts";
 
 /** Report data whose parts do not fit each other. */
 export class ReportDataError extends Error {
+  /** What stands before the message. */
   override readonly name = "ReportDataError";
 }
 
 /** Counts `[classes][classes]`: rows are true classes, columns predicted ones. */
 export interface ConfusionData {
+  /** The names of the classes. */
   readonly labels: readonly string[];
+  /** How many samples of each true class were taken for each class. */
   readonly matrix: readonly (readonly number[])[];
 }
 

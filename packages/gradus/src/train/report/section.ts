@@ -6,28 +6,56 @@ import { type Axis, chart, type D3, type Point, type Series } from "./chart.ts";
 import { picturesque } from "./picture.ts";
 import { escapeHtml, lossFigure, number, percent } from "./text.ts";
 
+/** A named curve of a chart. */
+export interface ReportCurve {
+  /** What the legend calls it. */
+  readonly name: string;
+  /** Pairs of x and y, x ascending; values that are not finite leave a gap. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
 /** A chart of up to eight named curves. */
 export interface ReportChart {
+  /** What stands above it. */
   readonly title: string;
   /** What the horizontal axis counts. Default "step". */
   readonly xTitle?: string;
   /** How values are written: losses with four digits, and on a logarithmic scale where they span much. Default "number". */
   readonly format?: "number" | "loss" | "percent";
-  readonly series: readonly { readonly name: string; readonly points: readonly Point[] }[];
+  /** The curves, in the order of their colours. */
+  readonly series: readonly ReportCurve[];
 }
 
+/** A table of a section. */
+export interface ReportTable {
+  /** The heads of the columns. */
+  readonly columns: readonly string[];
+  /** The first cell of a row is its head. */
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/** A picture of a section. */
+export interface ReportPicture {
+  /** Its pixels, which are enlarged by a whole factor. */
+  readonly image: PlainImage;
+  /** What stands below it. */
+  readonly caption: string;
+  /** About how many pixels of the page it takes. Default 360. */
+  readonly room?: number;
+}
+
+/** A section of a report, for what a kind of run has to show beside its curves. */
 export interface ReportSection {
+  /** What stands above it. */
   readonly title: string;
   /** A paragraph below the title. */
   readonly text?: string;
+  /** Side by side where there is room. */
   readonly charts?: readonly ReportChart[];
-  readonly table?: {
-    readonly columns: readonly string[];
-    /** The first cell of a row is its head. */
-    readonly rows: readonly (readonly (string | number)[])[];
-  };
-  /** In rows, each enlarged to about `room` pixels (default 360). */
-  readonly pictures?: readonly { readonly image: PlainImage; readonly caption: string; readonly room?: number }[];
+  /** Above the charts. */
+  readonly table?: ReportTable;
+  /** In rows, below the charts. */
+  readonly pictures?: readonly ReportPicture[];
 }
 
 const FORMATS = { number, loss: lossFigure, percent } as const;
@@ -61,7 +89,7 @@ function namedCurves(d3: D3, { title, xTitle = "step", format = "number", series
   return chart(d3, title, axis, curves, FORMATS[format]);
 }
 
-function tableOf({ columns, rows }: NonNullable<ReportSection["table"]>): string {
+function tableOf({ columns, rows }: ReportTable): string {
   const written = (value: string | number): string => escapeHtml(typeof value === "number" ? number(value) : value);
   const heads = columns.map((column) => `<th scope="col">${escapeHtml(column)}</th>`).join("");
   const body = rows.map(([head, ...cells]) => {
@@ -70,6 +98,6 @@ function tableOf({ columns, rows }: NonNullable<ReportSection["table"]>): string
   return `<div class="scroll" tabindex="0"><table class="figures"><thead><tr>${heads}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
 }
 
-function captioned({ image, caption, room = 360 }: NonNullable<ReportSection["pictures"]>[number]): string {
+function captioned({ image, caption, room = 360 }: ReportPicture): string {
   return `<figure>${picturesque(image, room, caption)}<figcaption><small>${escapeHtml(caption)}</small></figcaption></figure>`;
 }

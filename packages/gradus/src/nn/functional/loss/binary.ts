@@ -5,16 +5,19 @@ import { type Tensor, where } from "../../../tensor/index.ts";
 import { stableSoftplus } from "../activation.ts";
 import { checkClassWeight, checkSameShape, type LossOptions, reduce } from "./reduction.ts";
 
+/** Options of `binaryCrossEntropy` and `BCELoss`. */
 export interface BCEOptions extends LossOptions {
   /** A factor for each element; it broadcasts. Default: all alike. */
   readonly weight?: Tensor | null;
 }
 
+/** Options of `binaryCrossEntropyWithLogits` and `BCEWithLogitsLoss`. */
 export interface BCEWithLogitsOptions extends BCEOptions {
   /** How much positive examples count, for example negatives / positives; it broadcasts, mostly as [C]. Default 1. */
   readonly posWeight?: Tensor | null;
 }
 
+/** Options of `multilabelSoftMarginLoss` and `MultiLabelSoftMarginLoss`. */
 export interface MultiLabelSoftMarginOptions extends LossOptions {
   /** How much each class counts, [C]. Default: all alike. */
   readonly weight?: Tensor | null;

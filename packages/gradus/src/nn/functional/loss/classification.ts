@@ -15,6 +15,7 @@ import {
 } from "../../../tensor/index.ts";
 import { alongClasses, checkClassWeight, type LossOptions, reduce, reduceWeighted } from "./reduction.ts";
 
+/** Options of `nllLoss` and `NLLLoss`. */
 export interface NLLOptions extends LossOptions {
   /** How much each class counts, [C]. Default: all alike. */
   readonly weight?: Tensor | null;
@@ -22,6 +23,7 @@ export interface NLLOptions extends LossOptions {
   readonly ignoreIndex?: number;
 }
 
+/** Options of `crossEntropy` and `CrossEntropyLoss`. */
 export interface CrossEntropyOptions extends NLLOptions {
   /** How much of the target is spread evenly over all classes, from 0 to 1 (Szegedy et al., 2016). Default 0. */
   readonly labelSmoothing?: number;

@@ -16,6 +16,7 @@ import {
 } from "../../../tensor/index.ts";
 import { type LossOptions, reduce } from "./reduction.ts";
 
+/** Options of `ctcLoss`. With "mean" each sequence's loss is first divided by the length of its target. */
 export interface CTCOptions extends LossOptions {
   /** The class that stands for no label. Default 0. */
   readonly blank?: number;

@@ -3,6 +3,7 @@
 import { type Tensor, where } from "../../../tensor/index.ts";
 import { checkSameShape, type Reduction, reduce } from "./reduction.ts";
 
+/** Options of `klDiv` and `KLDivLoss`. */
 export interface KLDivOptions {
   /** "batchmean" is the sum divided by the first dimension, which is the divergence itself. Default "mean". */
   readonly reduction?: Reduction | "batchmean";

@@ -4,11 +4,13 @@ import { ArgumentError, ShapeError, type Tensor, where } from "../../../tensor/i
 import { pairwiseDistance } from "../distance.ts";
 import { checkSameShape, type LossOptions, reduce } from "./reduction.ts";
 
+/** Options of `cosineEmbeddingLoss` and `CosineEmbeddingLoss`. */
 export interface CosineEmbeddingOptions extends LossOptions {
   /** Dissimilar pairs cost nothing up to this cosine, from -1 to 1; 0 to 0.5 is usual. Default 0. */
   readonly margin?: number;
 }
 
+/** What both triplet losses take. */
 interface TripletOptions extends LossOptions {
   /** By how much farther the negative must be. Default 1. */
   readonly margin?: number;
@@ -16,6 +18,7 @@ interface TripletOptions extends LossOptions {
   readonly swap?: boolean;
 }
 
+/** Options of `tripletMarginLoss` and `TripletMarginLoss`. */
 export interface TripletMarginOptions extends TripletOptions {
   /** The order of the norm that measures distances. Default 2. */
   readonly p?: number;
@@ -23,6 +26,7 @@ export interface TripletMarginOptions extends TripletOptions {
   readonly eps?: number;
 }
 
+/** Options of `tripletMarginWithDistanceLoss` and `TripletMarginWithDistanceLoss`. */
 export interface TripletMarginWithDistanceOptions extends TripletOptions {
   /** Distances [N] of two tensors [N, D]. Default: `pairwiseDistance`, the Euclidean one. */
   readonly distanceFunction?: ((a: Tensor, b: Tensor) => Tensor) | null;

@@ -5,21 +5,25 @@ import { ArgumentError, arange, DTypeError, isFloat, ShapeError, type Tensor, wh
 import { selectClasses } from "./classification.ts";
 import { checkSameShape, type LossOptions, reduce } from "./reduction.ts";
 
+/** Options of `hingeLoss` and `HingeLoss`. */
 export interface HingeOptions extends LossOptions {
   /** Whether the hinge is squared, which makes its slope continuous. Default false. */
   readonly squared?: boolean;
 }
 
+/** Options of `hingeEmbeddingLoss` and `HingeEmbeddingLoss`. */
 export interface HingeEmbeddingOptions extends LossOptions {
   /** The distance from which dissimilar pairs cost nothing. Default 1. */
   readonly margin?: number;
 }
 
+/** Options of `marginRankingLoss` and `MarginRankingLoss`. */
 export interface MarginRankingOptions extends LossOptions {
   /** By how much the higher one must be higher. Default 0. */
   readonly margin?: number;
 }
 
+/** Options of `multiMarginLoss` and `MultiMarginLoss`. */
 export interface MultiMarginOptions extends LossOptions {
   /** The exponent: 1 or 2. Default 1. */
   readonly p?: number;

@@ -5,6 +5,7 @@ import { ArgumentError, ShapeError, type Tensor } from "../../../tensor/index.ts
 /** How the losses of all places become one number: their mean, their sum, or not at all. */
 export type Reduction = "mean" | "sum" | "none";
 
+/** What every loss takes. */
 export interface LossOptions {
   /** Default "mean". */
   readonly reduction?: Reduction;

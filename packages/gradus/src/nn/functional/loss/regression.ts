@@ -4,16 +4,19 @@
 import { ArgumentError, ShapeError, type Tensor, where } from "../../../tensor/index.ts";
 import { checkPositive, checkSameShape, type LossOptions, reduce } from "./reduction.ts";
 
+/** Options of `smoothL1Loss` and `SmoothL1Loss`. */
 export interface SmoothL1Options extends LossOptions {
   /** Differences below it count squared. 0 makes it `l1Loss`. Default 1. */
   readonly beta?: number;
 }
 
+/** Options of `huberLoss` and `HuberLoss`. */
 export interface HuberOptions extends LossOptions {
   /** Differences below it count squared. Default 1. */
   readonly delta?: number;
 }
 
+/** Options of `gaussianNllLoss` and `GaussianNLLLoss`. */
 export interface GaussianNLLOptions extends LossOptions {
   /** Whether the constant log(2 pi) / 2 is added. Default false. */
   readonly full?: boolean;
@@ -21,6 +24,7 @@ export interface GaussianNLLOptions extends LossOptions {
   readonly eps?: number;
 }
 
+/** Options of `poissonNllLoss` and `PoissonNLLLoss`. */
 export interface PoissonNLLOptions extends LossOptions {
   /** Whether the input is the logarithm of the rate, or the rate itself. Default true. */
   readonly logInput?: boolean;
