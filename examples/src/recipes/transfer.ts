@@ -17,6 +17,7 @@ interface Options extends CommonOptions {
   readonly epochs: number;
   readonly batchSize: number;
   readonly lr: number;
+  readonly augment?: boolean;
   readonly weights?: string;
   readonly [name: string]: string | number | boolean | undefined;
 }
@@ -34,9 +35,13 @@ export const transfer = recipe<Options>({
   options: (command) =>
     command
       .option("--per-class <n>", "how many digits of each class there are to learn from", integer(1, 700), 20)
-      .option("--epochs <n>", "how often to walk through them", integer(1), 60)
+      .option("--epochs <n>", "how often to walk through them", integer(1), 12)
       .option("--batch-size <n>", "images a step", integer(2), 50)
-      .option("--lr <x>", "the highest learning rate of the cycle", positiveNumber, 0.01)
+      .option("--lr <x>", "the highest learning rate of the cycle", positiveNumber, 0.005)
+      .option(
+        "--augment",
+        "shift the images at random: more to learn from, above all for the one that begins from nothing",
+      )
       .option("--weights <file>", "the network on clothes, of fashion-resnet (default: the one that is shipped)"),
 
   async train(run) {
@@ -46,8 +51,11 @@ export const transfer = recipe<Options>({
     const contenders: Contender[] = [];
     for (const [name, { knowsClothes, frozen }] of Object.entries(WAYS)) {
       run.seed();
-      const augment = new transforms.RandomCrop(28, { padding: 2 });
-      const { loader, evaluate } = loadersOf(few, Digits, { batchSize, augment: (x) => augment.forward(x) });
+      const shift = new transforms.RandomCrop(28, { padding: 2 });
+      const { loader, evaluate } = loadersOf(few, Digits, {
+        batchSize,
+        augment: (x) => (run.options.augment ? shift.forward(x) : x),
+      });
       const model = knowsClothes ? await clothesNetwork(run.options.weights) : smallResNet();
       model.fc = new nn.Linear(model.fc.inFeatures, 10);
       const optimizer = new optim.AdamW(frozen ? model.fc.parameters() : model.parameters(), { lr, weightDecay: 0.01 });
