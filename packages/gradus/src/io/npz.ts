@@ -1,7 +1,7 @@
 // NumPy's .npz files: ZIP archives of .npy files, stored or deflated. Works on bytes, in Node and in browsers; numpy-file.ts
-// adds the files. Leans on zip.ts to read and on fflate to write.
+// adds the files. Leans on zip.ts to read and on fflate, loaded then, to write.
 
-import { type Zippable, zipSync } from "fflate";
+import type { Zippable } from "fflate";
 import type { Tensor } from "../tensor/index.ts";
 import { FileFormatError, quoted } from "./errors.ts";
 import { MemoryBudget, type ReadLimits } from "./limits.ts";
@@ -97,5 +97,6 @@ export async function encodeNpz(tensors: TensorMap, { compress = false }: NpzOpt
     entries[name + EXTENSION] = [bytes, { level: compress ? 6 : 0, mtime: EARLIEST }];
   }
   if (total > LARGEST_ARCHIVE) refuse("the archive", `it holds less than 4 GB, not ${total} bytes`, OTHERWISE);
+  const { zipSync } = await import("fflate");
   return zipSync(entries);
 }

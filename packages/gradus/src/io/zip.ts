@@ -1,11 +1,11 @@
 // Reads ZIP archives, of which PyTorch's .pt and NumPy's .npz files are made: stored and deflated entries, ZIP64 included.
 // The archive is treated as hostile: the directory, every header and every size is compared with the bytes that are there
 // before it is used; entries may not overlap; what is decompressed is counted before it is made; checksums are compared.
-// Format: PKWARE's APPNOTE.TXT. Bombs by overlapping entries: Fifield, "A better zip bomb", 2019. Leans on fflate to inflate.
+// Format: PKWARE's APPNOTE.TXT. Bombs by overlapping entries: Fifield, "A better zip bomb", 2019. Leans on inflate.ts.
 
-import { inflateSync } from "fflate";
 import { crc32 } from "./crc32.ts";
 import { FileFormatError, quoted } from "./errors.ts";
+import { inflate } from "./inflate.ts";
 import type { MemoryBudget } from "./limits.ts";
 import { textOf } from "./raw.ts";
 
@@ -218,11 +218,18 @@ class ZipReader {
     if (size > raw.length * MOST_EXPANSION) {
       this.fail(place, `${raw.length} compressed bytes cannot hold the ${size} that it claims`);
     }
+    if (inflate === null) {
+      this.fail(
+        place,
+        "it is compressed, and fflate is not there to decompress it",
+        "Add fflate to the import map, or bundle it.",
+      );
+    }
     this.budget.spend(size, place);
     let content: Uint8Array;
     try {
       // One byte more, by which too long a content is told from one that fits.
-      content = inflateSync(raw, { out: new Uint8Array(size + 1) });
+      content = inflate(raw, { out: new Uint8Array(size + 1) });
     } catch (error) {
       this.fail(place, `its bytes cannot be decompressed (${(error as Error).message})`);
     }

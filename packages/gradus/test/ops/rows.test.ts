@@ -64,7 +64,10 @@ const computations: { readonly [name: string]: Computation } = {
     shapes: affineImages,
     of: (x, weight, bias) => [F.batchNorm(x, null, null, { weight, bias, training: true }).relu()],
   },
-  "instance normalization": { shapes: affineImages, of: (x, weight, bias) => [F.instanceNorm(x, { weight, bias })] },
+  "instance normalization": {
+    shapes: affineImages,
+    of: (x, weight, bias) => [F.instanceNorm(x, null, null, { weight, bias })],
+  },
   "exponentials summed by rows and read by columns": {
     shapes: ({ rows }) => [[rows, rows]],
     of: (x) => {
