@@ -2,7 +2,7 @@
 
 import { configured, EXIT, HIGHEST_SEED, integer, type Output, runProgram } from "@gradus/cli";
 import { Command, Option } from "commander";
-import { config, init, manualSeed, shutdown } from "gradus";
+import { config, init, shutdown } from "gradus";
 import { INTERRUPTED_EXIT_CODE } from "gradus/node";
 import type { Recipe, RecipeOptions } from "./recipe.ts";
 import { RECIPES } from "./recipes/index.ts";
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[], output: Output = process): P
   const program = configured(new Command("example").description("Recipes that train the course's models"), output);
   for (const recipe of RECIPES) {
     const command = configured(new Command(recipe.name).description(recipe.summary), output);
-    addCommonOptions(recipe.options(command)).action(async (given: Record<string, unknown>, { parent: _ }: Command) => {
+    addCommonOptions(recipe.options(command)).action(async (given: Record<string, unknown>) => {
       exitCode = await runRecipe(recipe, given, (name) => command.getOptionValueSource(name) === "cli", output);
     });
     program.addCommand(command);
@@ -64,7 +64,7 @@ async function runRecipe(
     run.say(`${recipe.name}: device ${used}, codegen ${generator}, ${count === 1 ? "1 thread" : `${count} threads`}`);
     if (note !== undefined) run.say(note);
     run.say(run.isResumed ? `Going on with ${run.place}` : `Run: ${run.place}`);
-    manualSeed(run.options.seed);
+    run.seed();
     await recipe.train(run);
     return EXIT.done;
   } catch (error) {

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { flagOf, newRunFolder, type Output, UsageError } from "@gradus/cli";
-import { defaultGenerator, nn, train } from "gradus";
+import { manualSeed, nn, type Tensor, train } from "gradus";
 import {
   INTERRUPTED,
   type ReportData,
@@ -30,7 +30,7 @@ export interface FitPlan extends train.TrainerOptions {
   readonly title: string;
   readonly loader: train.TrainLoader;
   readonly epochs: number;
-  readonly evaluate?: AsyncIterable<readonly import("gradus").Tensor[]>;
+  readonly evaluate?: AsyncIterable<readonly Tensor[]>;
   readonly classes?: readonly string[];
   /** The shape of one input, for the table of layers. */
   readonly inputShape?: readonly number[];
@@ -170,8 +170,8 @@ export class Run<Options extends RecipeOptions = RecipeOptions> {
   }
 
   /** Seeds all random numbers of what follows: each of several models begins alike, resumed or not. */
-  seed(offset = 0): void {
-    defaultGenerator.manualSeed((this.options.seed + offset) >>> 0);
+  seed(): void {
+    manualSeed(this.options.seed);
   }
 }
 

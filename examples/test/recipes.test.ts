@@ -98,15 +98,26 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   transfer: ["fine-tuned", "frozen", "scratch"],
 };
 
-describe("a recipe trains and leaves its folder behind", () => {
+/** Kills a run hard after some output; the next one goes on with it. */
+function killedAt(argv: readonly string[], mark: RegExp): Promise<Ended> {
+  return example(argv, (child, out) => {
+    if (mark.test(out)) child.kill("SIGKILL");
+  });
+}
+
+describe("a recipe that is killed goes on, ends, and leaves its folder behind", () => {
   test.each(Object.entries(QUICK))(
     "%s",
     async (name, options) => {
-      const { code, out, err } = await example([name, ...options, "--run-dir", `run-${name}`]);
+      const run = join(folder, `run-${name}`);
+      const given = [name, ...options, "--checkpoint-every", "1", "--run-dir", `run-${name}`];
+      const { out: begun } = await killedAt(given, /Epoch 1\//);
+      expect(begun).toContain(`Run: run-${name}`);
+      const { code, out, err } = await example([name, "--resume", `run-${name}`]);
       expect(err).toBe("");
       expect(code).toBe(0);
-      expect(out).toContain(`Run: run-${name}`);
-      const run = join(folder, `run-${name}`);
+      expect(out).toContain(`Going on with run-${name}`);
+      expect(out).toContain("going on after step");
       expect(JSON.parse(readFileSync(join(run, "options.json"), "utf8")).recipe).toBe(name);
       expect(readFileSync(join(run, "report.html"), "utf8")).toContain("</html>");
       for (const part of PARTS[name] ?? ["."]) {
@@ -140,13 +151,6 @@ function lastEpochOf(run: string): Record<string, number> {
       .split("\n")
       .at(-1)!,
   );
-}
-
-/** Kills a run hard after some output; the next one goes on with it. */
-function killedAt(argv: readonly string[], mark: RegExp): Promise<Ended> {
-  return example(argv, (child, out) => {
-    if (mark.test(out)) child.kill("SIGKILL");
-  });
 }
 
 describe("a run that was killed goes on", () => {
@@ -186,22 +190,6 @@ describe("a run that was killed goes on", () => {
       expect(some).toEqual(all);
     }
   }, 120_000);
-
-  test.each(Object.entries(QUICK))(
-    "whichever recipe it is: %s",
-    async (name, options) => {
-      const { signal } = await killedAt(
-        [name, ...options, "--checkpoint-every", "1", "--run-dir", `kill-${name}`],
-        /Epoch 1\//,
-      );
-      const { code, out, err } = await example([name, "--resume", `kill-${name}`]);
-      expect(err).toBe("");
-      expect(code).toBe(0);
-      if (signal === "SIGKILL") expect(out).toContain("going on after step");
-      expect(existsSync(join(folder, `kill-${name}`, "report.html"))).toBe(true);
-    },
-    120_000,
-  );
 
   test("and Ctrl-C saves, says how to go on, and ends with 130", async () => {
     const { code, out } = await example([...dcgan, "--run-dir", "interrupted"], (child, so) => {

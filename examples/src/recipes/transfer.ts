@@ -45,9 +45,12 @@ export const transfer = recipe<Options>({
       .option("--weights <file>", "the network on clothes, of fashion-resnet (default: the one that is shipped)"),
 
   async train(run) {
-    const { perClass, epochs, batchSize, lr } = run.options;
+    const { perClass, limit, epochs, batchSize, lr } = run.options;
     const images = await Digits.load({ normalize: false });
-    const few = { ...images, train: new data.Subset(images.train, firstOfEachClass(images.train, perClass)) };
+    const few = {
+      ...images,
+      train: new data.Subset(images.train, firstOfEachClass(images.train.source.labels, perClass, limit)),
+    };
     const contenders: Contender[] = [];
     for (const [name, { knowsClothes, frozen }] of Object.entries(WAYS)) {
       run.seed();
@@ -82,15 +85,11 @@ export const transfer = recipe<Options>({
   },
 });
 
-/** The first images of each class, so that every run learns from the same ones. */
-function firstOfEachClass(
-  images: { readonly source: { readonly labels: ArrayLike<number> } },
-  count: number,
-): number[] {
-  const { labels } = images.source;
+/** The first images of each class, among the first `limit`, so that every run learns from the same ones. */
+function firstOfEachClass(labels: ArrayLike<number>, count: number, limit = labels.length): number[] {
   const found = new Map<number, number>();
   const chosen: number[] = [];
-  for (let i = 0; i < labels.length; i++) {
+  for (let i = 0; i < Math.min(limit, labels.length); i++) {
     const known = found.get(labels[i]) ?? 0;
     if (known < count) chosen.push(i);
     found.set(labels[i], known + 1);

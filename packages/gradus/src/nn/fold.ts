@@ -5,7 +5,7 @@ import { fold, type UnfoldOptions, unfold } from "./functional/fold.ts";
 import { type SpatialSize, sizeText } from "./functional/sizes.ts";
 import { Module } from "./module.ts";
 
-function windowRepr(kernelSize: SpatialSize, { dilation = 1, padding = 0, stride = 1 }: UnfoldOptions): string {
+function unfoldRepr(kernelSize: SpatialSize, { dilation = 1, padding = 0, stride = 1 }: UnfoldOptions): string {
   const sizes = { kernelSize, dilation, padding, stride };
   return Object.entries(sizes)
     .map(([name, size]) => `${name}=${sizeText(size)}`)
@@ -35,7 +35,7 @@ export class Unfold extends Module {
   }
 
   override extraRepr(): string {
-    return windowRepr(this.kernelSize, this.options);
+    return unfoldRepr(this.kernelSize, this.options);
   }
 }
 
@@ -59,6 +59,6 @@ export class Fold extends Module {
   }
 
   override extraRepr(): string {
-    return `outputSize=${sizeText(this.outputSize)}, ${windowRepr(this.kernelSize, this.options)}`;
+    return `outputSize=${sizeText(this.outputSize)}, ${unfoldRepr(this.kernelSize, this.options)}`;
   }
 }

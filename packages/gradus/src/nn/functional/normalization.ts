@@ -36,9 +36,10 @@ function affine(x: Tensor, { weight, bias }: AffineOptions, shape: readonly numb
 /** A shape by which a vector of channels broadcasts with [N, C, ...]. */
 const channelShape = (x: Tensor): number[] => x.shape.map((extent, axis) => (axis === 1 ? extent : 1));
 
-/** Every axis from a first one. */
-const axesFrom = (first: number, rank: number): number[] =>
-  Array.from({ length: Math.max(0, rank - first) }, (_, i) => first + i);
+const allAxes = (x: Tensor): number[] => x.shape.map((_, axis) => axis);
+
+/** The spatial axes of [N, C, ...]. */
+const spatialAxes = (x: Tensor): number[] => allAxes(x).slice(2);
 
 /** old + momentum (new - old), assigned. */
 function update(running: Tensor, observed: Tensor, momentum: number | Tensor): void {
@@ -86,7 +87,7 @@ export function batchNorm(
   const { training = false, momentum = 0.1, eps = 1e-5, weight = null, bias = null } = options;
   checkChannels("batchNorm", x, { weight, bias, runningMean, runningVar });
   if (!training) return byRunningStatistics("batchNorm", x, runningMean, runningVar, options);
-  const dims = axesFrom(0, x.ndim).filter((axis) => axis !== 1);
+  const dims = allAxes(x).filter((axis) => axis !== 1);
   const count = dims.reduce((product, axis) => product * x.shape[axis], 1);
   // An empty batch tells nothing about the statistics.
   if (count === 0) return affine(x, options, channelShape(x));
@@ -163,7 +164,7 @@ export function instanceNorm(
     );
   }
   if (x.numel() === 0) return affine(x, options, channelShape(x));
-  const dims = axesFrom(2, x.ndim);
+  const dims = spatialAxes(x);
   const count = dims.reduce((product, axis) => product * x.shape[axis], 1);
   if (count === 1) {
     throw new ShapeError(
@@ -195,7 +196,7 @@ function normalizedAxes(operation: string, x: Tensor, normalizedShape: readonly 
       `Make the layer as ${layer}([${tail.join(", ")}]).`,
     );
   }
-  return axesFrom(x.ndim - rank, x.ndim);
+  return allAxes(x).slice(x.ndim - rank);
 }
 
 /**
@@ -263,7 +264,7 @@ export function groupNorm(x: Tensor, numGroups: number, options: AffineOptions =
     );
   }
   const grouped = x.reshape([batch, numGroups, channels / numGroups, ...spatial]);
-  const normalized = standardize(grouped, axesFrom(2, grouped.ndim), eps).normalized.reshape(x.shape);
+  const normalized = standardize(grouped, spatialAxes(grouped), eps).normalized.reshape(x.shape);
   return affine(normalized, options, channelShape(x));
 }
 
@@ -297,7 +298,7 @@ export function localResponseNorm(
   }
   if (x.numel() === 0) return x;
   const before = Math.floor(size / 2);
-  const around = x.mul(x).pad([...axesFrom(2, x.ndim).flatMap(() => [0, 0]), before, size - 1 - before]);
+  const around = x.mul(x).pad([...spatialAxes(x).flatMap(() => [0, 0]), before, size - 1 - before]);
   const meanSquare = around.unfold(1, size, 1).mean(-1);
   return x.div(meanSquare.mul(alpha).add(k).pow(beta));
 }
